@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How bytes of the kernel become Lua values and back: the type of a key, a value or a sample.
+ * Given as "u8".."u64", "i8".."i64", "bytes", or a table {size=, encode=, decode=}. With no type
+ * at all, 1, 2, 4 and 8 bytes are an unsigned native integer, any other size is a string.
+ */
+#ifndef EBPF_CODEC_H
+#define EBPF_CODEC_H
+
+#include "compat.h"
+
+#pragma GCC visibility push(hidden)
+
+enum codec_kind {
+	CODEC_BYTES, /* a string of exactly `size` bytes; any length when size is 0 */
+	CODEC_UINT,
+	CODEC_INT,
+	CODEC_CUSTOM, /* Lua functions; `slot` of the owner's user value holds the table */
+};
+
+struct codec {
+	uint32_t size;
+	uint8_t kind;
+	uint8_t int64; /* enum int64_mode */
+	uint8_t slot; /* CODEC_CUSTOM */
+};
+
+/* Scratch memory for one call: on the C stack while it is small, else a userdata left on the
+ * Lua stack, so that it survives whatever throws and is shared with no other call. */
+enum { SCRATCH_SIZE = 1024 };
+struct scratch {
+	_Alignas(8) unsigned char bytes[SCRATCH_SIZE];
+};
+void *scratch_get(lua_State *L, struct scratch *scratch, size_t size);
+
+/* The codec that a size alone implies. */
+struct codec codec_default(uint32_t size);
+
+/*
+ * The codec described by the value at `index` (nil: the default for `size`). A custom one is
+ * stored under `slot` in the table at `owner_table`. A type whose own size contradicts `size`
+ * (other than 0) is an error that says both. `what` names the thing: "key", "value", "sample".
+ */
+struct codec codec_parse(lua_State *L, int index, uint32_t size, enum int64_mode int64,
+	int owner_table, uint8_t slot, const char *what);
+
+/* "exact" (nil too), "number" or "double", from the value at `index`. */
+enum int64_mode codec_parse_int64(lua_State *L, int index);
+
+/*
+ * Encoding goes in two steps. codec_prepare() may run Lua code: it replaces the argument at
+ * `arg` by a string when the codec is a custom one of the userdata at `owner`. codec_encode()
+ * runs none: it writes codec->size bytes, or raises an error that points at the argument.
+ */
+void codec_prepare(lua_State *L, int arg, const struct codec *codec, int owner, const char *what);
+void codec_encode(lua_State *L, int arg, const struct codec *codec, void *out, const char *what);
+
+/* Pushes the Lua value of `size` bytes. Raises when a custom codec does. */
+void codec_push(lua_State *L, const struct codec *codec, int owner, const void *bytes, size_t size);
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All that differs between Lua 5.1, LuaJIT, 5.3 and 5.4. One 5.1 binary serves both PUC 5.1 and
+ * LuaJIT, so nothing LuaJIT alone exports is used, and LuaJIT is recognised at run time.
+ */
+#ifndef EBPF_COMPAT_H
+#define EBPF_COMPAT_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma GCC visibility push(hidden)
+
+#if LUA_VERSION_NUM < 502
+#undef luaL_newlib
+#undef luaL_newlibtable
+#undef luaL_setmetatable
+#define lua_rawlen(L, i)        lua_objlen(L, i)
+#define luaL_setmetatable(L, n) (luaL_getmetatable(L, n), (void)lua_setmetatable(L, -2))
+/* LuaJIT exports functions of these names, PUC 5.1 does not: ours must not be looked up there. */
+#define luaL_setfuncs  compat_setfuncs
+#define luaL_testudata compat_testudata
+#define lua_absindex   compat_absindex
+#define luaL_tolstring compat_tolstring
+void compat_setfuncs(lua_State *L, const luaL_Reg *list, int upvalues);
+void *compat_testudata(lua_State *L, int index, const char *name);
+int compat_absindex(lua_State *L, int index);
+const char *compat_tolstring(lua_State *L, int index, size_t *size);
+#endif
+
+/* How a 64-bit value becomes a Lua value where the Lua has no 64-bit integers. */
+enum int64_mode {
+	INT64_EXACT, /* LuaJIT: always cdata; PUC 5.1: a number, an error when it would round */
+	INT64_NUMBER, /* a number, an error when it would round */
+	INT64_DOUBLE, /* a number, rounded */
+};
+
+/* Prepares this Lua state for the functions below; called by luaopen. */
+void compat_open(lua_State *L);
+
+/* Pushes a 64-bit value as `mode` says. On Lua 5.3 and later always an integer. */
+void compat_push_u64(lua_State *L, uint64_t value, enum int64_mode mode);
+void compat_push_i64(lua_State *L, int64_t value, enum int64_mode mode);
+
+/*
+ * Reads an exact integer from a Lua value: an integer, an integral number within +-2^53, a
+ * string of decimal or 0x digits, or LuaJIT's 64-bit cdata. Returns NULL when all is well, else
+ * what is wrong, in words. `negative` tells -1 from 2^64-1; for Lua 5.3 integers, where the two
+ * are one value, it follows the sign.
+ */
+const char *compat_to_integer(lua_State *L, int index, uint64_t *value, bool *negative);
+
+/* The same as an argument within [0, max]: raises an error that points at the argument. */
+uint64_t compat_check_unsigned(lua_State *L, int arg, uint64_t max);
+
+/* A userdata of `size` bytes with one user value. */
+void *compat_newuserdata(lua_State *L, size_t size);
+
+/* Pops a value (LuaJIT, 5.1: a table) and keeps it as the user value of the userdata there. */
+void compat_setuservalue(lua_State *L, int index);
+void compat_getuservalue(lua_State *L, int index);
+
+/* How many values a closable iterator returns: on 5.4 the fourth is closed when the loop ends.
+ * Expects the iterator function on top, and the value to close at `closing`. */
+int compat_return_iterator(lua_State *L, int closing);
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* luaopen_ebpf_core, the only symbol this library exports. */
+#include "failure.h"
+#include "rooms.h"
+
+/* What the Lua face puts together; see lua/ebpf/init.lua. */
+static void (*const rooms[])(lua_State *L) = {
+	map_register,
+};
+
+__attribute__((visibility("default"))) int luaopen_ebpf_core(lua_State *L);
+
+int luaopen_ebpf_core(lua_State *L)
+{
+	size_t i;
+
+	compat_open(L);
+	lua_newtable(L);
+	lua_newtable(L); /* the method tables by class */
+	lua_setfield(L, -2, "methods");
+	failure_push_errnos(L);
+	lua_setfield(L, -2, "errno");
+	for (i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++)
+		rooms[i](L);
+	return 1;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+enum { FIRST_GOOD_FD = 3, LOAD_ATTEMPTS = 30 };
+
+/* The kernel says ENOTSUPP (524) where user space means EOPNOTSUPP; it is passed on as it is. */
+int sys_bpf(enum bpf_cmd cmd, void *attr, size_t size)
+{
+	long ret = syscall(__NR_bpf, cmd, attr, size);
+
+	return ret < 0 ? -errno : (int)ret;
+}
+
+static int good_fd(int fd)
+{
+	int moved, err;
+
+	if (fd < 0 || fd >= FIRST_GOOD_FD)
+		return fd;
+	moved = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_GOOD_FD);
+	err = errno;
+	close(fd);
+	return moved < 0 ? -err : moved;
+}
+
+int sys_bpf_fd(enum bpf_cmd cmd, void *attr, size_t size)
+{
+	return good_fd(sys_bpf(cmd, attr, size));
+}
+
+void sys_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+int sys_dup(int fd)
+{
+	int ret = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_GOOD_FD);
+
+	return ret < 0 ? -errno : ret;
+}
+
+int sys_prog_load(struct abi_prog_load *attr)
+{
+	int fd, attempt = 0;
+
+	do {
+		fd = sys_bpf_fd(BPF_PROG_LOAD, attr, sizeof(*attr));
+	} while (fd == -EAGAIN && ++attempt < LOAD_ATTEMPTS);
+	return fd;
+}
+
+static struct abi_map_elem elem_attr(int fd, const void *key, const void *value, uint64_t flags)
+{
+	return (struct abi_map_elem){
+		.map_fd = (uint32_t)fd,
+		.key = sys_ptr(key),
+		.value = sys_ptr(value),
+		.flags = flags,
+	};
+}
+
+int sys_map_lookup(int fd, const void *key, void *value, uint64_t flags)
+{
+	struct abi_map_elem attr = elem_attr(fd, key, value, flags);
+
+	return sys_bpf(BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr));
+}
+
+int sys_map_lookup_and_delete(int fd, const void *key, void *value, uint64_t flags)
+{
+	struct abi_map_elem attr = elem_attr(fd, key, value, flags);
+
+	return sys_bpf(BPF_MAP_LOOKUP_AND_DELETE_ELEM, &attr, sizeof(attr));
+}
+
+int sys_map_update(int fd, const void *key, const void *value, uint64_t flags)
+{
+	struct abi_map_elem attr = elem_attr(fd, key, value, flags);
+
+	return sys_bpf(BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr));
+}
+
+int sys_map_delete(int fd, const void *key)
+{
+	struct abi_map_elem attr = elem_attr(fd, key, NULL, 0);
+
+	return sys_bpf(BPF_MAP_DELETE_ELEM, &attr, sizeof(attr));
+}
+
+int sys_map_next_key(int fd, const void *key, void *next)
+{
+	struct abi_map_elem attr = elem_attr(fd, key, next, 0);
+
+	return sys_bpf(BPF_MAP_GET_NEXT_KEY, &attr, sizeof(attr));
+}
+
+int sys_map_freeze(int fd)
+{
+	struct abi_map_elem attr = {.map_fd = (uint32_t)fd};
+
+	return sys_bpf(BPF_MAP_FREEZE, &attr, sizeof(attr.map_fd));
+}
+
+int sys_obj_pin(int fd, const char *path)
+{
+	struct abi_obj attr = {.pathname = sys_ptr(path), .bpf_fd = (uint32_t)fd};
+
+	return sys_bpf(BPF_OBJ_PIN, &attr, sizeof(attr));
+}
+
+int sys_obj_get(const char *path, uint32_t file_flags)
+{
+	struct abi_obj attr = {.pathname = sys_ptr(path), .file_flags = file_flags};
+
+	return sys_bpf_fd(BPF_OBJ_GET, &attr, sizeof(attr));
+}
+
+int sys_obj_info(int fd, void *info, size_t size)
+{
+	struct abi_info attr = {
+		.bpf_fd = (uint32_t)fd,
+		.info_len = (uint32_t)size,
+		.info = sys_ptr(info),
+	};
+
+	return sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr));
+}
+
+int sys_fd_by_id(enum bpf_cmd cmd, uint32_t id)
+{
+	struct abi_get_id attr = {.id = id};
+
+	return sys_bpf_fd(cmd, &attr, sizeof(attr));
+}
+
+int sys_next_id(enum bpf_cmd cmd, uint32_t start, uint32_t *next)
+{
+	struct abi_get_id attr = {.id = start};
+	int ret = sys_bpf(cmd, &attr, sizeof(attr));
+
+	*next = attr.next_id;
+	return ret;
+}
+
+int sys_perf_event_open(struct perf_event_attr *attr, int pid, int cpu)
+{
+	long fd = syscall(__NR_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return good_fd(fd < 0 ? -errno : (int)fd);
+}
+
+int sys_ioctl(int fd, unsigned long request, unsigned long arg)
+{
+	int ret = ioctl(fd, request, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+int sys_on_filesystem(const char *path, long magic)
+{
+	struct statfs st;
+
+	if (statfs(path, &st) < 0)
+		return -errno;
+	return (long)st.f_type == magic;
+}
+
+/* Fills `buf` from `fd` until `size` bytes or the end of the file. */
+static ssize_t read_all(int fd, char *buf, size_t size)
+{
+	size_t got = 0;
+	ssize_t n;
+
+	while (got < size) {
+		n = read(fd, buf + got, size - got);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		got += (size_t)n;
+	}
+	return (ssize_t)got;
+}
+
+/* Files of /proc and /sys claim a size of 0 or of a page; they are read in growing steps. */
+static int read_fd(int fd, size_t hint, size_t limit, char **out, size_t *size)
+{
+	size_t room = hint + 1, used = 0;
+	char *buf = NULL, *grown;
+	ssize_t n;
+
+	for (;;) {
+		grown = realloc(buf, room + 1);
+		if (!grown) {
+			free(buf);
+			return -ENOMEM;
+		}
+		buf = grown;
+		n = read_all(fd, buf + used, room - used);
+		if (n < 0) {
+			free(buf);
+			return (int)n;
+		}
+		used += (size_t)n;
+		if (used < room)
+			break;
+		if (used > limit) {
+			free(buf);
+			return -EFBIG;
+		}
+		room *= 2;
+	}
+	buf[used] = '\0';
+	*out = buf;
+	*size = used;
+	return 0;
+}
+
+int sys_read_file(const char *path, size_t limit, char **out, size_t *size)
+{
+	struct stat st;
+	int fd, ret;
+
+	/* O_NONBLOCK: a fifo in the place of a file must not hang the caller. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		ret = -errno;
+	else if (S_ISDIR(st.st_mode))
+		ret = -EISDIR;
+	else if (!S_ISREG(st.st_mode))
+		ret = -EINVAL;
+	else if (st.st_size < 0 || (uint64_t)st.st_size > limit)
+		ret = -EFBIG;
+	else
+		ret = read_fd(fd, (size_t)st.st_size, limit, out, size);
+	close(fd);
+	return ret;
+}
+
+int sys_fd_kind(int fd, char *out, size_t size)
+{
+	char path[32];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, out, size - 1);
+	if (n < 0)
+		return -errno;
+	out[n] = '\0';
+	return 0;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The only place that talks to the kernel: bpf(2), perf_event_open(2), netlink, mmap and the
+ * fds they give. Every function returns a value >= 0 or a negative errno and says nothing more;
+ * callers know what was attempted and put it in words. Every fd is close-on-exec and never
+ * 0, 1 or 2, so that a stray descriptor cannot become somebody's standard stream.
+ */
+#ifndef EBPF_SYS_H
+#define EBPF_SYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi.h"
+
+#pragma GCC visibility push(hidden)
+
+/* Pointers travel in 64-bit fields. */
+static inline uint64_t sys_ptr(const void *p)
+{
+	return (uint64_t)(uintptr_t)p;
+}
+
+/* bpf(2) for commands that answer a plain value. */
+int sys_bpf(enum bpf_cmd cmd, void *attr, size_t size);
+
+/* bpf(2) for commands that answer an fd. */
+int sys_bpf_fd(enum bpf_cmd cmd, void *attr, size_t size);
+
+/* close(2); the fd is gone whatever it answers, so it is never retried. */
+void sys_close(int fd);
+
+/* A second close-on-exec fd for the same object. */
+int sys_dup(int fd);
+
+/* BPF_PROG_LOAD, repeated while the verifier is interrupted by signals (EAGAIN). */
+int sys_prog_load(struct abi_prog_load *attr);
+
+int sys_map_lookup(int fd, const void *key, void *value, uint64_t flags);
+int sys_map_lookup_and_delete(int fd, const void *key, void *value, uint64_t flags);
+int sys_map_update(int fd, const void *key, const void *value, uint64_t flags);
+int sys_map_delete(int fd, const void *key);
+int sys_map_next_key(int fd, const void *key, void *next);
+int sys_map_freeze(int fd);
+
+/* Pins the object behind `fd` at `path`, and opens what is pinned there. */
+int sys_obj_pin(int fd, const char *path);
+int sys_obj_get(const char *path, uint32_t file_flags);
+
+/* BPF_OBJ_GET_INFO_BY_FD into a zeroed or prepared `info` of `size` bytes. */
+int sys_obj_info(int fd, void *info, size_t size);
+
+/* The object of the given id, and the id after `start`; -ENOENT when there is none. */
+int sys_fd_by_id(enum bpf_cmd cmd, uint32_t id);
+int sys_next_id(enum bpf_cmd cmd, uint32_t start, uint32_t *next);
+
+/* perf_event_open(2). */
+struct perf_event_attr;
+int sys_perf_event_open(struct perf_event_attr *attr, int pid, int cpu);
+
+/* ioctl(2) with an integer argument. */
+int sys_ioctl(int fd, unsigned long request, unsigned long arg);
+
+/* Whether `path` lies on a file system of statfs(2) type `magic`: 1, 0 or an error. */
+int sys_on_filesystem(const char *path, long magic);
+
+/* Reads a whole file of at most `limit` bytes into fresh memory, NUL-terminated; the file must
+ * not be a device or a pipe. */
+int sys_read_file(const char *path, size_t limit, char **out, size_t *size);
+
+/* The readlink(2) of /proc/self/fd/`fd`, for telling bpf-map from bpf-prog; cut to `size`. */
+int sys_fd_kind(int fd, char *out, size_t size);
+
+#pragma GCC visibility pop
+
+#endif
