@@ -5,7 +5,7 @@
 
 /* What the Lua face puts together; see lua/ebpf/init.lua. */
 static void (*const rooms[])(lua_State *L) = {
-	map_register,
+	NULL,
 };
 
 __attribute__((visibility("default"))) int luaopen_ebpf_core(lua_State *L);
@@ -20,7 +20,7 @@ int luaopen_ebpf_core(lua_State *L)
 	lua_setfield(L, -2, "methods");
 	failure_push_errnos(L);
 	lua_setfield(L, -2, "errno");
-	for (i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++)
+	for (i = 0; rooms[i]; i++)
 		rooms[i](L);
 	return 1;
 }

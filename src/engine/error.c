@@ -11,7 +11,7 @@
  * symbolic names, and does not know ENOTSUPP (524), which the kernel leaks from bpf(2).
  */
 const struct error_errno error_errnos[] = {
-#include "errno_table.h"
+#include "errno_table.inc"
 	{0, NULL, NULL},
 };
 

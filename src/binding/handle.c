@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "handle.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "../engine/sys.h"
+#include "failure.h"
+
+/* Pushes class->methods as a table, with the methods that every handle has below them. */
+static void push_methods(lua_State *L, const struct handle_class *class)
+{
+	static const luaL_Reg common[] = {
+		{"close", handle_close},
+		{"is_closed", handle_is_closed},
+		{"fd", handle_fd},
+		{NULL, NULL},
+	};
+
+	lua_newtable(L);
+	luaL_setfuncs(L, common, 0);
+	luaL_setfuncs(L, class->methods, 0);
+	if (class->close) {
+		lua_pushcfunction(L, class->close);
+		lua_setfield(L, -2, "close");
+	}
+}
+
+void handle_register(lua_State *L, const struct handle_class *class)
+{
+	lua_CFunction close = class->close ? class->close : handle_close;
+
+	lua_getfield(L, -1, "methods");
+	if (luaL_newmetatable(L, class->name)) {
+		luaL_setfuncs(L, class->metamethods, 0);
+		lua_pushcfunction(L, close);
+		lua_setfield(L, -2, "__gc");
+		lua_pushcfunction(L, close);
+		lua_setfield(L, -2, "__close");
+		lua_pushstring(L, class->name);
+		lua_setfield(L, -2, "__name");
+		push_methods(L, class);
+		lua_setfield(L, -2, "__index");
+	}
+	lua_getfield(L, -1, "__index");
+	lua_setfield(L, -3, class->what);
+	lua_pop(L, 2);
+}
+
+void *handle_new(lua_State *L, const struct handle_class *class, size_t size)
+{
+	struct handle *h = compat_newuserdata(L, size);
+
+	memset(h, 0, size);
+	h->fd = -1;
+	luaL_setmetatable(L, class->name);
+	return h;
+}
+
+void *handle_check(lua_State *L, int arg, const struct handle_class *class)
+{
+	return luaL_checkudata(L, arg, class->name);
+}
+
+void *handle_test(lua_State *L, int index, const struct handle_class *class)
+{
+	return luaL_testudata(L, index, class->name);
+}
+
+bool handle_reclaimed(lua_State *L, int ret)
+{
+	if (ret != -EMFILE && ret != -ENFILE)
+		return false;
+	lua_gc(L, LUA_GCCOLLECT, 0);
+	return true;
+}
+
+/* The metatable was checked by whoever put the method there; `h` is any handle. */
+static struct handle *check_any(lua_State *L)
+{
+	struct handle *h = lua_touserdata(L, 1);
+
+	luaL_argcheck(L, h && lua_rawlen(L, 1) >= sizeof(*h), 1, "handle expected");
+	return h;
+}
+
+int handle_close(lua_State *L)
+{
+	struct handle *h = check_any(L);
+	int fd = h->fd;
+
+	h->fd = -1;
+	sys_close(fd);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+int handle_is_closed(lua_State *L)
+{
+	lua_pushboolean(L, check_any(L)->fd < 0);
+	return 1;
+}
+
+int handle_fd(lua_State *L)
+{
+	struct handle *h = check_any(L);
+
+	if (h->fd < 0)
+		return failure_errno(L, EBADF, "fd of a closed handle");
+	lua_pushinteger(L, h->fd);
+	return 1;
+}
+
+int handle_closed(lua_State *L, const struct handle_class *class)
+{
+	lua_pushnil(L);
+	lua_pushfstring(L, "%s is closed", class->what);
+	lua_pushinteger(L, EBADF);
+	return 3;
+}
