@@ -18,7 +18,8 @@ static void push_methods(lua_State *L, const struct handle_class *class)
 	};
 
 	lua_newtable(L);
-	luaL_setfuncs(L, common, 0);
+	lua_pushstring(L, class->name);
+	luaL_setfuncs(L, common, 1);
 	luaL_setfuncs(L, class->methods, 0);
 	if (class->close) {
 		lua_pushcfunction(L, class->close);
@@ -33,9 +34,10 @@ void handle_register(lua_State *L, const struct handle_class *class)
 	lua_getfield(L, -1, "methods");
 	if (luaL_newmetatable(L, class->name)) {
 		luaL_setfuncs(L, class->metamethods, 0);
-		lua_pushcfunction(L, close);
-		lua_setfield(L, -2, "__gc");
-		lua_pushcfunction(L, close);
+		lua_pushstring(L, class->name);
+		lua_pushcclosure(L, close, 1);
+		lua_pushvalue(L, -1);
+		lua_setfield(L, -3, "__gc");
 		lua_setfield(L, -2, "__close");
 		lua_pushstring(L, class->name);
 		lua_setfield(L, -2, "__name");
@@ -75,13 +77,10 @@ bool handle_reclaimed(lua_State *L, int ret)
 	return true;
 }
 
-/* The metatable was checked by whoever put the method there; `h` is any handle. */
+/* The methods every handle has serve all classes; the first upvalue names theirs. */
 static struct handle *check_any(lua_State *L)
 {
-	struct handle *h = lua_touserdata(L, 1);
-
-	luaL_argcheck(L, h && lua_rawlen(L, 1) >= sizeof(*h), 1, "handle expected");
-	return h;
+	return luaL_checkudata(L, 1, lua_tostring(L, lua_upvalueindex(1)));
 }
 
 int handle_close(lua_State *L)

@@ -41,7 +41,8 @@ void *handle_test(lua_State *L, int index, const struct handle_class *class);
  * handles may hold some: collects garbage and returns true, and the call is worth repeating. */
 bool handle_reclaimed(lua_State *L, int ret);
 
-/* The methods every handle has: close(), is_closed(), fd(). */
+/* The methods every handle has: close(), is_closed(), fd(). They are closures over the name of
+ * the class, so they are reached through the metatable only, never called directly. */
 int handle_close(lua_State *L);
 int handle_is_closed(lua_State *L);
 int handle_fd(lua_State *L);
