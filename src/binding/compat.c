@@ -68,14 +68,12 @@ const char *compat_tolstring(lua_State *L, int index, size_t *size)
 #define EXACT_MAX (UINT64_C(1) << 53)
 
 /* Reads a whole decimal or 0x string; returns what is wrong with it, or NULL. */
-static const char *string_to_integer(const char *s, size_t size, uint64_t *value, bool *negative)
+static const char *string_to_integer(const char *s, size_t size, struct compat_integer *out)
 {
 	uint64_t base = 10, n = 0, digit;
-	const char *p = s;
+	bool negative = *s == '-';
+	const char *p = s + negative;
 
-	*negative = *p == '-';
-	if (*negative)
-		p++;
 	if (p[0] == '0' && (p[1] == 'x' || p[1] == 'X')) {
 		base = 16;
 		p += 2;
@@ -95,14 +93,13 @@ static const char *string_to_integer(const char *s, size_t size, uint64_t *value
 	}
 	if ((size_t)(p - s) != size)
 		return "string is not an integer";
-	if (*negative && n > UINT64_C(1) << 63)
+	if (negative && n > UINT64_C(1) << 63)
 		return "integer needs more than 64 bits";
-	*value = *negative ? 0 - n : n;
-	*negative = *negative && n;
+	*out = (struct compat_integer){negative ? 0 - n : n, negative && n, false};
 	return NULL;
 }
 
-static const char *double_to_integer(double d, uint64_t *value, bool *negative)
+static const char *double_to_integer(double d, struct compat_integer *out)
 {
 	if (d != d || d - d != 0)
 		return "number has no integer representation";
@@ -111,8 +108,7 @@ static const char *double_to_integer(double d, uint64_t *value, bool *negative)
 		       "integer";
 	if ((double)(int64_t)d != d)
 		return "number has no integer representation";
-	*negative = d < 0;
-	*value = (uint64_t)(int64_t)d;
+	*out = (struct compat_integer){(uint64_t)(int64_t)d, d < 0, false};
 	return NULL;
 }
 
@@ -135,21 +131,21 @@ void compat_push_i64(lua_State *L, int64_t value, enum int64_mode mode)
 	lua_pushinteger(L, (lua_Integer)value);
 }
 
-static const char *number_to_integer(lua_State *L, int index, uint64_t *value, bool *negative)
+static const char *number_to_integer(lua_State *L, int index, struct compat_integer *out)
 {
+	lua_Integer i = lua_tointeger(L, index);
+
 	if (!lua_isinteger(L, index))
-		return double_to_integer(lua_tonumber(L, index), value, negative);
-	*value = (uint64_t)lua_tointeger(L, index);
-	*negative = lua_tointeger(L, index) < 0;
+		return double_to_integer(lua_tonumber(L, index), out);
+	*out = (struct compat_integer){(uint64_t)i, i < 0, true};
 	return NULL;
 }
 
-static const char *cdata_to_integer(lua_State *L, int index, uint64_t *value, bool *negative)
+static const char *cdata_to_integer(lua_State *L, int index, struct compat_integer *out)
 {
 	(void)L;
 	(void)index;
-	(void)value;
-	(void)negative;
+	(void)out;
 	return "integer expected";
 }
 
@@ -234,9 +230,9 @@ void compat_push_i64(lua_State *L, int64_t value, enum int64_mode mode)
 	lua_pushnumber(L, (lua_Number)value);
 }
 
-static const char *number_to_integer(lua_State *L, int index, uint64_t *value, bool *negative)
+static const char *number_to_integer(lua_State *L, int index, struct compat_integer *out)
 {
-	return double_to_integer(lua_tonumber(L, index), value, negative);
+	return double_to_integer(lua_tonumber(L, index), out);
 }
 
 static bool is_cdata(lua_State *L, int index, const char *predicate)
@@ -251,7 +247,7 @@ static bool is_cdata(lua_State *L, int index, const char *predicate)
 	return is;
 }
 
-static const char *cdata_to_integer(lua_State *L, int index, uint64_t *value, bool *negative)
+static const char *cdata_to_integer(lua_State *L, int index, struct compat_integer *out)
 {
 	bool is_signed;
 
@@ -261,45 +257,57 @@ static const char *cdata_to_integer(lua_State *L, int index, uint64_t *value, bo
 	is_signed = is_cdata(L, index, IS_I64);
 	if (!is_signed && !is_cdata(L, index, IS_U64))
 		return "cdata is neither uint64_t nor int64_t";
-	memcpy(value, lua_topointer(L, index), sizeof(*value));
-	*negative = is_signed && (int64_t)*value < 0;
+	memcpy(&out->value, lua_topointer(L, index), sizeof(out->value));
+	out->negative = is_signed && (int64_t)out->value < 0;
+	out->wraps = false;
 	return NULL;
 }
 
 #endif
 
-const char *compat_to_integer(lua_State *L, int index, uint64_t *value, bool *negative)
+const char *compat_to_integer(lua_State *L, int index, struct compat_integer *n)
 {
 	const char *s;
 	size_t size;
 
 	switch (lua_type(L, index)) {
 	case LUA_TNUMBER:
-		return number_to_integer(L, index, value, negative);
+		return number_to_integer(L, index, n);
 	case LUA_TSTRING:
 		s = lua_tolstring(L, index, &size);
-		return string_to_integer(s, size, value, negative);
+		return string_to_integer(s, size, n);
 	default:
-		return cdata_to_integer(L, index, value, negative);
+		return cdata_to_integer(L, index, n);
 	}
+}
+
+bool compat_is_unsigned(const struct compat_integer *n, uint64_t max)
+{
+	return n->value <= max && (!n->negative || n->wraps);
+}
+
+bool compat_is_signed(const struct compat_integer *n, size_t size)
+{
+	uint64_t limit = UINT64_C(1) << (size * 8 - 1);
+
+	return n->negative ? n->value >= 0 - limit : n->value < limit;
 }
 
 uint64_t compat_check_unsigned(lua_State *L, int arg, uint64_t max)
 {
+	struct compat_integer n;
 	const char *wrong;
-	uint64_t value;
-	bool negative;
 	char text[80];
 
-	wrong = compat_to_integer(L, arg, &value, &negative);
-	if (!wrong && ((negative && max != UINT64_MAX) || value > max)) {
+	wrong = compat_to_integer(L, arg, &n);
+	if (!wrong && !compat_is_unsigned(&n, max)) {
 		snprintf(
 			text, sizeof(text), "integer out of range, 0 to %" PRIu64 " expected", max);
 		wrong = text;
 	}
 	if (wrong)
 		luaL_argerror(L, arg, wrong);
-	return value;
+	return n.value;
 }
 
 void *compat_newuserdata(lua_State *L, size_t size)

@@ -46,15 +46,22 @@ void compat_open(lua_State *L);
 void compat_push_u64(lua_State *L, uint64_t value, enum int64_mode mode);
 void compat_push_i64(lua_State *L, int64_t value, enum int64_mode mode);
 
-/*
- * Reads an exact integer from a Lua value: an integer, an integral number within +-2^53, a
- * string of decimal or 0x digits, or LuaJIT's 64-bit cdata. Returns NULL when all is well, else
- * what is wrong, in words. `negative` tells -1 from 2^64-1; for Lua 5.3 integers, where the two
- * are one value, it follows the sign.
- */
-const char *compat_to_integer(lua_State *L, int index, uint64_t *value, bool *negative);
+/* An exact integer out of a Lua value. */
+struct compat_integer {
+	uint64_t value; /* in two's complement */
+	bool negative;
+	bool wraps; /* a Lua 5.3 integer, which stands for 2^64-1 as well as for -1 */
+};
 
-/* The same as an argument within [0, max]: raises an error that points at the argument. */
+/* Reads an integer, an integral number within +-2^53, a string of decimal or 0x digits, or
+ * LuaJIT's 64-bit cdata. Returns NULL when all is well, else what is wrong, in words. */
+const char *compat_to_integer(lua_State *L, int index, struct compat_integer *n);
+
+/* Whether it lies within [0, max], or fits a signed integer of `size` bytes. */
+bool compat_is_unsigned(const struct compat_integer *n, uint64_t max);
+bool compat_is_signed(const struct compat_integer *n, size_t size);
+
+/* An argument within [0, max]: raises an error that points at the argument otherwise. */
 uint64_t compat_check_unsigned(lua_State *L, int arg, uint64_t max);
 
 /* A userdata of `size` bytes with one user value. */

@@ -7,7 +7,8 @@
 #include "../engine/sys.h"
 #include "failure.h"
 
-/* Pushes class->methods as a table, with the methods that every handle has below them. */
+/* Pushes class->methods as a table, with the methods that every handle has below them. Each has
+ * the metatable, which is on top of the stack, as its upvalue: see handle_self(). */
 static void push_methods(lua_State *L, const struct handle_class *class)
 {
 	static const luaL_Reg common[] = {
@@ -18,11 +19,13 @@ static void push_methods(lua_State *L, const struct handle_class *class)
 	};
 
 	lua_newtable(L);
-	lua_pushstring(L, class->name);
+	lua_pushvalue(L, -2);
 	luaL_setfuncs(L, common, 1);
-	luaL_setfuncs(L, class->methods, 0);
+	lua_pushvalue(L, -2);
+	luaL_setfuncs(L, class->methods, 1);
 	if (class->close) {
-		lua_pushcfunction(L, class->close);
+		lua_pushvalue(L, -2);
+		lua_pushcclosure(L, class->close, 1);
 		lua_setfield(L, -2, "close");
 	}
 }
@@ -33,8 +36,9 @@ void handle_register(lua_State *L, const struct handle_class *class)
 
 	lua_getfield(L, -1, "methods");
 	if (luaL_newmetatable(L, class->name)) {
-		luaL_setfuncs(L, class->metamethods, 0);
-		lua_pushstring(L, class->name);
+		lua_pushvalue(L, -1);
+		luaL_setfuncs(L, class->metamethods, 1);
+		lua_pushvalue(L, -1);
 		lua_pushcclosure(L, close, 1);
 		lua_pushvalue(L, -1);
 		lua_setfield(L, -3, "__gc");
@@ -69,6 +73,23 @@ void *handle_test(lua_State *L, int index, const struct handle_class *class)
 	return luaL_testudata(L, index, class->name);
 }
 
+void *handle_self(lua_State *L)
+{
+	void *self = lua_touserdata(L, 1);
+
+	if (self && lua_getmetatable(L, 1)) {
+		if (lua_rawequal(L, -1, lua_upvalueindex(1))) {
+			lua_pop(L, 1);
+			return self;
+		}
+	}
+	lua_getfield(L, lua_upvalueindex(1), "__name");
+	luaL_argerror(L, 1,
+		lua_pushfstring(
+			L, "%s expected, got %s", lua_tostring(L, -1), luaL_typename(L, 1)));
+	return NULL;
+}
+
 bool handle_reclaimed(lua_State *L, int ret)
 {
 	if (ret != -EMFILE && ret != -ENFILE)
@@ -77,15 +98,9 @@ bool handle_reclaimed(lua_State *L, int ret)
 	return true;
 }
 
-/* The methods every handle has serve all classes; the first upvalue names theirs. */
-static struct handle *check_any(lua_State *L)
-{
-	return luaL_checkudata(L, 1, lua_tostring(L, lua_upvalueindex(1)));
-}
-
 int handle_close(lua_State *L)
 {
-	struct handle *h = check_any(L);
+	struct handle *h = handle_self(L);
 	int fd = h->fd;
 
 	h->fd = -1;
@@ -96,13 +111,13 @@ int handle_close(lua_State *L)
 
 int handle_is_closed(lua_State *L)
 {
-	lua_pushboolean(L, check_any(L)->fd < 0);
+	lua_pushboolean(L, handle_self(L)->fd < 0);
 	return 1;
 }
 
 int handle_fd(lua_State *L)
 {
-	struct handle *h = check_any(L);
+	struct handle *h = handle_self(L);
 
 	if (h->fd < 0)
 		return failure_errno(L, EBADF, "fd of a closed handle");

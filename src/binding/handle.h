@@ -34,15 +34,18 @@ void *handle_new(lua_State *L, const struct handle_class *class, size_t size);
 /* The userdata at `arg`, which may be closed; raises an error when it is something else. */
 void *handle_check(lua_State *L, int arg, const struct handle_class *class);
 
-/* The same, or NULL when it is something else. */
+/* The same for argument 1 of a method: handle_register() gives each method and metamethod the
+ * metatable of its class as first upvalue, so no name is looked up. */
+void *handle_self(lua_State *L);
+
+/* The userdata at `index`, or NULL when it is something else. */
 void *handle_test(lua_State *L, int index, const struct handle_class *class);
 
 /* For the result of a call that opens an fd. When fds ran out (EMFILE, ENFILE) unreachable
  * handles may hold some: collects garbage and returns true, and the call is worth repeating. */
 bool handle_reclaimed(lua_State *L, int ret);
 
-/* The methods every handle has: close(), is_closed(), fd(). They are closures over the name of
- * the class, so they are reached through the metatable only, never called directly. */
+/* The methods every handle has, whatever its class: close(), is_closed(), fd(). */
 int handle_close(lua_State *L);
 int handle_is_closed(lua_State *L);
 int handle_fd(lua_State *L);

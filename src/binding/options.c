@@ -37,15 +37,14 @@ static int field_error(lua_State *L, int arg, const char *name, const char *wron
 
 uint64_t options_unsigned(lua_State *L, int arg, const char *name, uint64_t max, uint64_t fallback)
 {
-	uint64_t value = fallback;
+	struct compat_integer n = {.value = fallback};
 	const char *wrong;
-	bool negative;
 	char text[80];
 
 	lua_getfield(L, arg, name);
 	if (!lua_isnil(L, -1)) {
-		wrong = compat_to_integer(L, -1, &value, &negative);
-		if (!wrong && ((negative && max != UINT64_MAX) || value > max)) {
+		wrong = compat_to_integer(L, -1, &n);
+		if (!wrong && !compat_is_unsigned(&n, max)) {
 			snprintf(text, sizeof(text),
 				"integer out of range, 0 to %" PRIu64 " expected", max);
 			wrong = text;
@@ -54,7 +53,7 @@ uint64_t options_unsigned(lua_State *L, int arg, const char *name, uint64_t max,
 			field_error(L, arg, name, wrong);
 	}
 	lua_pop(L, 1);
-	return value;
+	return n.value;
 }
 
 bool options_boolean(lua_State *L, int arg, const char *name, bool fallback)
