@@ -111,7 +111,9 @@ int handle_close(lua_State *L)
 
 int handle_is_closed(lua_State *L)
 {
-	lua_pushboolean(L, handle_self(L)->fd < 0);
+	struct handle *h = handle_self(L);
+
+	lua_pushboolean(L, h->fd < 0);
 	return 1;
 }
 
