@@ -15,7 +15,7 @@ enum codec_kind {
 	CODEC_BYTES, /* a string of exactly `size` bytes; any length when size is 0 */
 	CODEC_UINT,
 	CODEC_INT,
-	CODEC_CUSTOM, /* Lua functions; `slot` of the owner's user value holds the table */
+	CODEC_CUSTOM, /* Lua functions; [slot] of the owner's user value holds their table */
 };
 
 struct codec {
@@ -23,6 +23,7 @@ struct codec {
 	uint8_t kind;
 	uint8_t int64; /* enum int64_mode */
 	uint8_t slot; /* CODEC_CUSTOM */
+	bool guessed; /* from the size alone: a string of that size is taken as it is */
 };
 
 /* Scratch memory for one call: on the C stack while it is small, else a userdata left on the
@@ -57,6 +58,9 @@ void codec_encode(lua_State *L, int arg, const struct codec *codec, void *out, c
 
 /* Pushes the Lua value of `size` bytes. Raises when a custom codec does. */
 void codec_push(lua_State *L, const struct codec *codec, int owner, const void *bytes, size_t size);
+
+/* The number an integer codec reads, sign-extended. */
+uint64_t codec_load(const struct codec *codec, const void *bytes);
 
 #pragma GCC visibility pop
 
