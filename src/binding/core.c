@@ -5,6 +5,7 @@
 
 /* What the Lua face puts together; see lua/ebpf/init.lua. */
 static void (*const rooms[])(lua_State *L) = {
+	insns_register,
 	NULL,
 };
 

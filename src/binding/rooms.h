@@ -11,7 +11,6 @@
 extern const struct handle_class map_class;
 extern const struct handle_class program_class;
 extern const struct handle_class link_class;
-extern const struct handle_class insns_class;
 extern const struct handle_class perf_class;
 
 void map_register(lua_State *L);

@@ -13,6 +13,7 @@
 
 #include "abi.h"
 #include "error.h"
+#include "pool.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -27,7 +28,7 @@ enum insn_ref_kind {
 
 struct insn_ref {
 	uint32_t index;
-	uint32_t name; /* offset into the names */
+	uint32_t name; /* number in the names */
 	uint8_t kind; /* enum insn_ref_kind */
 	uint8_t resolved; /* the instruction has been given its value */
 	uint32_t offset; /* INSN_REF_MAP_VALUE: bytes into the value */
@@ -43,37 +44,53 @@ struct insns {
 	uint32_t count, code_room;
 	struct insn_symbol *symbols; /* ascending by index */
 	uint32_t symbol_count, symbol_room;
-	struct insn_ref *refs; /* ascending by index */
+	struct insn_ref *refs; /* ascending by index, at most one an instruction */
 	uint32_t ref_count, ref_room;
-	char *names; /* NUL-terminated strings, one after the other */
-	uint32_t names_size, names_room;
+	struct pool names;
+	uint32_t *defined; /* by name: index of the symbol so called + 1; 0: there is none */
+	uint32_t defined_count, defined_room;
 	bool foreign; /* in the byte order this machine does not have */
 };
 
 /* An all-zero struct insns is an empty list. Freeing leaves an empty list again. */
 void insns_free(struct insns *list);
 
+/* `code` need not be aligned. */
 int insns_append(struct insns *list, const void *code, uint32_t count, struct error *err);
+
+/* Symbols and references may come in any order, but ascending ones are added faster. The index
+ * must be within the list; a name defined twice, or two references at one index, is an error. */
 int insns_add_symbol(struct insns *list, uint32_t index, const char *name, struct error *err);
 int insns_add_ref(struct insns *list, uint32_t index, enum insn_ref_kind kind, const char *name,
 	uint32_t offset, struct error *err);
 
-/* `copy` must be empty. */
+/* `copy` must be empty; it is left empty on failure. */
 int insns_copy(struct insns *copy, const struct insns *from, struct error *err);
 
+/* The text of a name; valid until the list gets a new one. */
 static inline const char *insns_name(const struct insns *list, uint32_t name)
 {
-	return list->names + name;
+	return pool_get(&list->names, name);
 }
 
-/* The symbol of that name, or NULL. */
-const struct insn_symbol *insns_find_symbol(const struct insns *list, const char *name);
+/* Where the function of that name begins; false when the list does not define it. */
+bool insns_find_symbol(const struct insns *list, const char *name, uint32_t *index);
+bool insns_find_defined(const struct insns *list, uint32_t name, uint32_t *index);
 
-/* Appends slots and metadata of `from`, all indices moved behind what is there. */
+/* The instruction at an index below list->count, in native byte order, and back. */
+struct bpf_insn insns_get(const struct insns *list, uint32_t index);
+void insns_set(struct insns *list, uint32_t index, struct bpf_insn insn);
+
+/* Whether the instruction there is a 64-bit immediate load with both its slots. */
+bool insns_is_load64(const struct insns *list, uint32_t index);
+
+/* Appends slots and metadata of `from`, all indices moved behind what is there. After a failure
+ * `list` is good for nothing but insns_free(). */
 int insns_append_list(struct insns *list, const struct insns *from, struct error *err);
 
 /* Gives every reference to `name` the fd of a map (value: ld_imm64 of the address `offset` into
- * its value). Returns how many there were; -1 with an error when one of them is no ld_imm64. */
+ * its value). Returns how many there were; -1 with an error, and nothing changed, when one of
+ * them is no ld_imm64. */
 int insns_rewrite_map(struct insns *list, const char *name, int fd, struct error *err);
 
 /* Gives every ld_imm64 that refers to `name` a 64-bit constant. Returns how many there were. */

@@ -12,13 +12,20 @@
 
 #pragma GCC visibility push(hidden)
 
-/* Looks up a function by name; NULL when there is none. */
+/* Looks up a function by name; NULL when there is none. The list it returns defines the name,
+ * and may define others besides: it is appended whole. */
 typedef const struct insns *(*link_insns_find)(void *library, const char *name);
 
-/* Appends what is missing. Unknown names stay references, so that others may provide them. */
+/* Appends what is missing. An external symbol that `library` has becomes a call or a function
+ * pointer; unknown names stay references, so that others may provide them. After a failure
+ * `program` is good for nothing but insns_free(). */
 int link_insns(struct insns *program, link_insns_find find, void *library, struct error *err);
 
-/* Writes the distances of all calls and function pointers. An unknown name is an error. */
+/* The first reference to a function that the program does not define; NULL when all is there. */
+const struct insn_ref *link_insns_missing(const struct insns *program);
+
+/* Writes the distances of all calls and function pointers. A reference that nothing satisfies,
+ * be it to a function, a map or an external symbol, is an error that names it. */
 int link_insns_resolve(struct insns *program, struct error *err);
 
 #pragma GCC visibility pop

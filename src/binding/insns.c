@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: MIT */
+#include "insns.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../engine/link_insns.h"
+#include "failure.h"
+#include "rooms.h"
+
+#define CLASS "ebpf.insns"
+
+struct insns *insns_new(lua_State *L)
+{
+	struct insns *list = compat_newuserdata(L, sizeof(*list));
+
+	memset(list, 0, sizeof(*list));
+	luaL_setmetatable(L, CLASS);
+	lua_newtable(L);
+	compat_setuservalue(L, -2);
+	return list;
+}
+
+struct insns *insns_check(lua_State *L, int arg)
+{
+	return luaL_checkudata(L, arg, CLASS);
+}
+
+struct insns *insns_test(lua_State *L, int index)
+{
+	return luaL_testudata(L, index, CLASS);
+}
+
+/* Adds the maps that the list at `from` remembers to those of the list at `to`. */
+static int merge_maps(lua_State *L, int to, int from, struct error *err)
+{
+	int top = lua_gettop(L);
+	int ret = 0;
+
+	compat_getuservalue(L, to);
+	compat_getuservalue(L, from);
+	lua_pushnil(L);
+	while (ret == 0 && lua_next(L, top + 2)) {
+		lua_pushvalue(L, -2);
+		lua_rawget(L, top + 1);
+		if (!lua_isnil(L, -1) && !lua_rawequal(L, -1, -2))
+			ret = error_set(err, EEXIST, "\"%.80s\" has been given two different maps",
+				lua_tostring(L, -3));
+		lua_pop(L, 1);
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_rawset(L, top + 1);
+	}
+	lua_settop(L, top);
+	return ret;
+}
+
+struct insns *insns_push_copy(lua_State *L, int index, struct error *err)
+{
+	struct insns *copy;
+
+	index = lua_absindex(L, index);
+	copy = insns_new(L);
+	if (merge_maps(L, lua_gettop(L), index, err) < 0 ||
+		insns_copy(copy, lua_touserdata(L, index), err) < 0) {
+		lua_pop(L, 1);
+		return NULL;
+	}
+	return copy;
+}
+
+int insns_from_bytes(struct insns *list, const char *bytes, size_t size, struct error *err)
+{
+	if (size % BPF_INSN_SIZE)
+		return error_set(err, EINVAL, "%zu bytes are no whole number of instructions of %d",
+			size, BPF_INSN_SIZE);
+	if (size / BPF_INSN_SIZE > INT32_MAX)
+		return error_set(err, E2BIG, "too many instructions");
+	return insns_append(list, bytes, (uint32_t)(size / BPF_INSN_SIZE), err);
+}
+
+int insns_refresh_maps(lua_State *L, int index, struct insns *list, struct error *err)
+{
+	int top = lua_gettop(L);
+	const struct handle *map;
+	const char *symbol;
+	int ret = 0;
+
+	compat_getuservalue(L, index);
+	lua_pushnil(L);
+	while (ret >= 0 && lua_next(L, top + 1)) {
+		symbol = lua_tostring(L, -2);
+		map = lua_touserdata(L, -1);
+		if (map->fd < 0)
+			ret = error_set(
+				err, EBADF, "the map given for \"%.80s\" is closed", symbol);
+		else
+			ret = insns_rewrite_map(list, symbol, map->fd, err);
+		lua_pop(L, 1);
+	}
+	lua_settop(L, top);
+	return ret < 0 ? -1 : 0;
+}
+
+static int gc(lua_State *L)
+{
+	insns_free(insns_check(L, 1));
+	return 0;
+}
+
+/* #insns: how many 8-byte slots there are; a 64-bit load takes two. */
+static int len(lua_State *L)
+{
+	lua_pushinteger(L, insns_check(L, 1)->count);
+	return 1;
+}
+
+static void set_integer(lua_State *L, const char *name, lua_Integer value)
+{
+	lua_pushinteger(L, value);
+	lua_setfield(L, -2, name);
+}
+
+/* The slot `index` as {code=, dst=, src=, off=, imm=}. The immediate of a 64-bit load is the
+ * whole value, a signed 64-bit integer; its second slot is shown as it is, code 0. */
+static int push_slot(lua_State *L, const struct insns *list, uint32_t index)
+{
+	struct bpf_insn insn = insns_get(list, index);
+	uint64_t imm;
+
+	lua_createtable(L, 0, 5);
+	set_integer(L, "code", insn.code);
+	set_integer(L, "dst", insn.dst_reg);
+	set_integer(L, "src", insn.src_reg);
+	set_integer(L, "off", insn.off);
+	if (insns_is_load64(list, index)) {
+		imm = (uint64_t)(uint32_t)insns_get(list, index + 1).imm << 32;
+		compat_push_i64(L, (int64_t)(imm | (uint32_t)insn.imm), INT64_EXACT);
+		lua_setfield(L, -2, "imm");
+	} else {
+		set_integer(L, "imm", insn.imm);
+	}
+	return 1;
+}
+
+/* insns[i]: slot i, counted from 1; nil outside the list. insns.name: a method. */
+static int get(lua_State *L)
+{
+	const struct insns *list = insns_check(L, 1);
+	lua_Number i;
+
+	if (lua_type(L, 2) != LUA_TNUMBER) {
+		lua_pushvalue(L, 2);
+		lua_rawget(L, lua_upvalueindex(1));
+		return 1;
+	}
+	i = lua_tonumber(L, 2);
+	if (!(i >= 1 && i <= list->count) || i != (lua_Number)(uint32_t)i) {
+		lua_pushnil(L);
+		return 1;
+	}
+	return push_slot(L, list, (uint32_t)i - 1);
+}
+
+/* insns:copy() -> an independent list. */
+static int copy(lua_State *L)
+{
+	struct error err;
+
+	insns_check(L, 1);
+	if (!insns_push_copy(L, 1, &err))
+		return failure_push(L, &err);
+	return 1;
+}
+
+/* insns:bytes() -> the slots as the kernel and object files hold them, 8 bytes each. */
+static int bytes(lua_State *L)
+{
+	const struct insns *list = insns_check(L, 1);
+
+	lua_pushlstring(L, list->count ? (const char *)list->code : "",
+		(size_t)list->count * BPF_INSN_SIZE);
+	return 1;
+}
+
+static const char *const kinds[] = {
+	[INSN_REF_MAP] = "map",
+	[INSN_REF_MAP_VALUE] = "map_value",
+	[INSN_REF_CALL] = "call",
+	[INSN_REF_FUNC] = "func",
+	[INSN_REF_EXTERN] = "extern",
+};
+
+/* insns:references() -> array of {index=, name=, kind=, offset=}, ascending: what instructions
+ * refer to by name. kind is "map", "map_value" (with the offset into the value), "call", "func"
+ * (the address of a function) or "extern" (a symbol that the object does not define). */
+static int references(lua_State *L)
+{
+	const struct insns *list = insns_check(L, 1);
+	const struct insn_ref *ref;
+	uint32_t i;
+
+	lua_createtable(L, (int)list->ref_count, 0);
+	for (i = 0; i < list->ref_count; i++) {
+		ref = &list->refs[i];
+		lua_createtable(L, 0, 4);
+		set_integer(L, "index", (lua_Integer)ref->index + 1);
+		lua_pushstring(L, insns_name(list, ref->name));
+		lua_setfield(L, -2, "name");
+		lua_pushstring(L, kinds[ref->kind]);
+		lua_setfield(L, -2, "kind");
+		if (ref->kind == INSN_REF_MAP_VALUE)
+			set_integer(L, "offset", ref->offset);
+		lua_rawseti(L, -2, (int)i + 1);
+	}
+	return 1;
+}
+
+/* insns:symbols() -> table: the index of each function's first slot, by the function's name. */
+static int symbols(lua_State *L)
+{
+	const struct insns *list = insns_check(L, 1);
+	uint32_t i;
+
+	lua_createtable(L, 0, (int)list->symbol_count);
+	for (i = 0; i < list->symbol_count; i++)
+		set_integer(L, insns_name(list, list->symbols[i].name),
+			(lua_Integer)list->symbols[i].index + 1);
+	return 1;
+}
+
+/* true, or why not; no references at all is ENOENT. */
+static int push_rewritten(lua_State *L, int count, const char *symbol, struct error *err)
+{
+	if (count == 0)
+		error_set(err, ENOENT, "symbol \"%.80s\" is not referenced", symbol);
+	if (count <= 0)
+		return failure_push(L, err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* Replaces the map remembered for the symbol at 2 by the value on top of the stack, and leaves
+ * the former one in its place. Giving the former one back never throws: its slot is there. */
+static void exchange_map(lua_State *L)
+{
+	int top = lua_gettop(L);
+
+	compat_getuservalue(L, 1);
+	lua_pushvalue(L, 2);
+	lua_rawget(L, top + 1);
+	lua_pushvalue(L, 2);
+	lua_pushvalue(L, top);
+	lua_rawset(L, top + 1);
+	lua_replace(L, top);
+	lua_settop(L, top);
+}
+
+/*
+ * insns:rewrite_map(symbol, map) -> true, or nil, message, errno
+ * Every reference to `symbol` becomes one to `map`, a Map; the instructions keep it from being
+ * collected. ENOENT: nothing refers to the symbol. EINVAL: a reference is no 64-bit load.
+ * EBADF: the map is closed.
+ */
+static int rewrite_map(lua_State *L)
+{
+	struct insns *list = insns_check(L, 1);
+	const char *symbol = luaL_checkstring(L, 2);
+	const struct handle *map = luaL_checkudata(L, 3, "ebpf.map");
+	struct error err;
+	int n;
+
+	if (map->fd < 0) {
+		error_set(&err, EBADF, "rewrite \"%.80s\": the map is closed", symbol);
+		return failure_push(L, &err);
+	}
+	lua_settop(L, 3);
+	lua_pushvalue(L, 3);
+	exchange_map(L);
+	n = insns_rewrite_map(list, symbol, map->fd, &err);
+	if (n <= 0)
+		exchange_map(L);
+	return push_rewritten(L, n, symbol, &err);
+}
+
+/*
+ * insns:rewrite_constant(symbol, integer) -> true, or nil, message, errno
+ * Every 64-bit load that refers to `symbol` loads the integer instead: any from -2^63 to 2^64-1,
+ * exactly. Errors as of rewrite_map.
+ */
+static int rewrite_constant(lua_State *L)
+{
+	struct insns *list = insns_check(L, 1);
+	const char *symbol = luaL_checkstring(L, 2);
+	struct error err;
+	const char *wrong;
+	struct compat_integer value;
+	int n;
+
+	wrong = compat_to_integer(L, 3, &value);
+	if (wrong)
+		return luaL_argerror(L, 3, wrong);
+	n = insns_rewrite_constant(list, symbol, value.value, &err);
+	if (n > 0) {
+		lua_pushnil(L);
+		exchange_map(L);
+	}
+	return push_rewritten(L, n, symbol, &err);
+}
+
+/* The lists from `first` to `last` on the stack, searched for functions. */
+struct libraries {
+	lua_State *L;
+	int first, last;
+};
+
+static const struct insns *find_function(void *arg, const char *name)
+{
+	const struct libraries *libraries = arg;
+	const struct insns *list;
+	uint32_t index;
+	int i;
+
+	for (i = libraries->first; i <= libraries->last; i++) {
+		list = lua_touserdata(libraries->L, i);
+		if (insns_find_symbol(list, name, &index))
+			return list;
+	}
+	return NULL;
+}
+
+/* A function defined by two libraries is an error, even when nobody calls it. */
+static int check_duplicates(struct libraries *libraries, struct error *err)
+{
+	const struct insns *list;
+	const char *name;
+	uint32_t j;
+	int i;
+
+	for (i = libraries->first; i <= libraries->last; i++) {
+		list = lua_touserdata(libraries->L, i);
+		for (j = 0; j < list->symbol_count; j++) {
+			name = insns_name(list, list->symbols[j].name);
+			if (find_function(libraries, name) != list)
+				return error_set(err, EEXIST, "duplicate symbol \"%.80s\"", name);
+		}
+	}
+	return 0;
+}
+
+/* Links into the copy of the list that is on top of the stack. */
+static int link_copy(struct libraries *libraries, struct error *err)
+{
+	struct insns *program = lua_touserdata(libraries->L, -1);
+	int top = lua_gettop(libraries->L);
+	const struct insn_ref *missing;
+	int i;
+
+	if (check_duplicates(libraries, err) < 0)
+		return -1;
+	if (link_insns(program, find_function, libraries, err) < 0)
+		return -1;
+	missing = link_insns_missing(program);
+	if (missing)
+		return error_set(err, ENOENT, "missing symbol \"%.80s\"",
+			insns_name(program, missing->name));
+	for (i = libraries->first; i <= libraries->last; i++) {
+		if (merge_maps(libraries->L, top, i, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * insns:link(library, ...) -> true, or nil, message, errno
+ * Appends the functions that the instructions call and do not define, and those that these call,
+ * from other lists. A list is appended whole, and once. ENOENT: a function called is nowhere.
+ * EEXIST: a function is defined twice. On failure nothing is changed.
+ */
+static int link_lists(lua_State *L)
+{
+	struct insns *list = insns_check(L, 1), *linked, old;
+	struct libraries libraries = {.L = L, .first = 2, .last = lua_gettop(L)};
+	struct error err;
+	int i;
+
+	for (i = 2; i <= libraries.last; i++)
+		insns_check(L, i);
+	linked = insns_push_copy(L, 1, &err);
+	if (!linked || link_copy(&libraries, &err) < 0) {
+		error_prefix(&err, "link instructions");
+		return failure_push(L, &err);
+	}
+	old = *list;
+	*list = *linked;
+	*linked = old; /* freed when it is collected */
+	compat_getuservalue(L, -1);
+	compat_setuservalue(L, 1);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static void add_line(luaL_Buffer *b, const struct insns *list, uint32_t index)
+{
+	struct bpf_insn insn = insns_get(list, index);
+	char line[96];
+
+	snprintf(line, sizeof(line), "%5u: code=%02x dst=%u src=%u off=%d imm=%d", index, insn.code,
+		insn.dst_reg, insn.src_reg, insn.off, insn.imm);
+	luaL_addstring(b, line);
+}
+
+/* tostring(insns): a line for each slot, numbered from 0 as the verifier does, with the names of
+ * functions before and of references behind. */
+static int tostring(lua_State *L)
+{
+	const struct insns *list = insns_check(L, 1);
+	uint32_t i, symbol = 0, ref = 0;
+	luaL_Buffer b;
+
+	luaL_buffinit(L, &b);
+	for (i = 0; i < list->count; i++) {
+		for (; symbol < list->symbol_count && list->symbols[symbol].index == i; symbol++) {
+			luaL_addstring(&b, insns_name(list, list->symbols[symbol].name));
+			luaL_addstring(&b, ":\n");
+		}
+		add_line(&b, list, i);
+		if (ref < list->ref_count && list->refs[ref].index == i) {
+			luaL_addstring(&b, " ; ");
+			luaL_addstring(&b, kinds[list->refs[ref].kind]);
+			luaL_addstring(&b, " ");
+			luaL_addstring(&b, insns_name(list, list->refs[ref].name));
+			ref++;
+		}
+		luaL_addstring(&b, "\n");
+	}
+	luaL_pushresult(&b);
+	return 1;
+}
+
+/* core.insns_from_bytes(string) -> instructions, or nil, message, errno */
+static int from_bytes(lua_State *L)
+{
+	struct error err;
+	struct insns *list;
+	const char *s;
+	size_t size;
+
+	s = luaL_checklstring(L, 1, &size);
+	list = insns_new(L);
+	if (insns_from_bytes(list, s, size, &err) < 0) {
+		error_prefix(&err, "read instructions");
+		return failure_push(L, &err);
+	}
+	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{"copy", copy},
+	{"bytes", bytes},
+	{"references", references},
+	{"symbols", symbols},
+	{"rewrite_map", rewrite_map},
+	{"rewrite_constant", rewrite_constant},
+	{"link", link_lists},
+	{NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {
+	{"__gc", gc},
+	{"__len", len},
+	{"__tostring", tostring},
+	{NULL, NULL},
+};
+
+void insns_register(lua_State *L)
+{
+	if (luaL_newmetatable(L, CLASS)) {
+		luaL_setfuncs(L, metamethods, 0);
+		lua_pushliteral(L, CLASS);
+		lua_setfield(L, -2, "__name");
+		lua_newtable(L);
+		luaL_setfuncs(L, methods, 0);
+		lua_pushvalue(L, -1);
+		lua_setfield(L, -3, "methods");
+		lua_pushcclosure(L, get, 1);
+		lua_setfield(L, -2, "__index");
+	}
+	lua_getfield(L, -2, "methods");
+	lua_getfield(L, -2, "methods");
+	lua_setfield(L, -2, "insns");
+	lua_pop(L, 2);
+	lua_pushcfunction(L, from_bytes);
+	lua_setfield(L, -2, "insns_from_bytes");
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The userdata "ebpf.insns": owns a struct insns. Its user value is a table of the maps that
+ * references were given, by symbol: they live as long as the instructions that hold their fds,
+ * and loading looks again at which fd each has, since the user may have closed one meanwhile.
+ */
+#ifndef EBPF_INSNS_H
+#define EBPF_INSNS_H
+
+#include "../engine/insn.h"
+#include "compat.h"
+
+#pragma GCC visibility push(hidden)
+
+/* Pushes an empty list. */
+struct insns *insns_new(lua_State *L);
+
+/* The list at `arg`; raises an error when it is something else. insns_test() gives NULL then. */
+struct insns *insns_check(lua_State *L, int arg);
+struct insns *insns_test(lua_State *L, int index);
+
+/* Pushes a copy of the list at `index`, maps and all. Returns NULL with an error. */
+struct insns *insns_push_copy(lua_State *L, int index, struct error *err);
+
+/* Fills the empty list `list` from the bytes of an instruction stream in native byte order. */
+int insns_from_bytes(struct insns *list, const char *bytes, size_t size, struct error *err);
+
+/* Writes the fds that the remembered maps have now into `list`, the userdata at `index`. A map
+ * closed meanwhile is an error (EBADF) that names the symbol. */
+int insns_refresh_maps(lua_State *L, int index, struct insns *list, struct error *err);
+
+#pragma GCC visibility pop
+
+#endif
