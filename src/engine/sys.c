@@ -7,10 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <linux/perf_event.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -164,6 +167,30 @@ int sys_perf_event_open(struct perf_event_attr *attr, int pid, int cpu)
 	long fd = syscall(__NR_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
 	return good_fd(fd < 0 ? -errno : (int)fd);
+}
+
+int sys_interface_index(const char *name)
+{
+	unsigned index = if_nametoindex(name);
+
+	return index ? (int)index : -errno;
+}
+
+int sys_route_ask(const void *request, size_t size, void *answer, size_t room)
+{
+	ssize_t n;
+	int fd, ret;
+
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (fd < 0)
+		return -errno;
+	n = send(fd, request, size, 0);
+	/* The kernel has queued the answer before send() returns, so this does not sleep. */
+	if (n >= 0)
+		n = recv(fd, answer, room, MSG_TRUNC | MSG_DONTWAIT);
+	ret = n < 0 ? -errno : (size_t)n > room ? -EMSGSIZE : (int)n;
+	close(fd);
+	return ret;
 }
 
 int sys_ioctl(int fd, unsigned long request, unsigned long arg)

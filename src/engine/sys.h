@@ -59,6 +59,12 @@ int sys_next_id(enum bpf_cmd cmd, uint32_t start, uint32_t *next);
 struct perf_event_attr;
 int sys_perf_event_open(struct perf_event_attr *attr, int pid, int cpu);
 
+/* The index of a network interface. */
+int sys_interface_index(const char *name);
+
+/* Sends one request to rtnetlink and reads one datagram of its answer: how many bytes it has. */
+int sys_route_ask(const void *request, size_t size, void *answer, size_t room);
+
 /* ioctl(2) with an integer argument. */
 int sys_ioctl(int fd, unsigned long request, unsigned long arg);
 

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "attach_link.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "sys.h"
+
+/* The kernel copies a name into memory we offer, and says ENOSPC when it had to cut it. */
+static int read_names(int fd, struct attach_link_info *info)
+{
+	struct abi_link_info *k = &info->kernel;
+	int ret;
+
+	if (k->type == BPF_LINK_TYPE_RAW_TRACEPOINT) {
+		k->raw_tracepoint.tp_name = sys_ptr(info->name);
+		k->raw_tracepoint.tp_name_len = sizeof(info->name);
+	} else if (k->type == BPF_LINK_TYPE_PERF_EVENT &&
+		   k->perf_event.type == BPF_PERF_EVENT_TRACEPOINT) {
+		k->perf_event.tracepoint.name = sys_ptr(info->name);
+		k->perf_event.tracepoint.name_len = sizeof(info->name);
+	} else {
+		return 0;
+	}
+	ret = sys_obj_info(fd, k, sizeof(*k));
+	info->name[sizeof(info->name) - 1] = '\0';
+	return ret == -ENOSPC ? 0 : ret;
+}
+
+int attach_link_info(int fd, struct attach_link_info *info, struct error *err)
+{
+	int ret;
+
+	memset(info, 0, sizeof(*info));
+	ret = sys_obj_info(fd, &info->kernel, sizeof(info->kernel));
+	if (ret == 0)
+		ret = read_names(fd, info);
+	if (ret < 0)
+		return error_errno(err, ret, "read info");
+	return 0;
+}
+
+/* The type of a link; BPF_LINK_TYPE_UNSPEC where the kernel does not tell. */
+static uint32_t type_of(int fd)
+{
+	struct abi_link_info info = {0};
+
+	return sys_obj_info(fd, &info, sizeof(info)) == 0 ? info.type : BPF_LINK_TYPE_UNSPEC;
+}
+
+static bool is_fixed(uint32_t type)
+{
+	return type == BPF_LINK_TYPE_RAW_TRACEPOINT || type == BPF_LINK_TYPE_PERF_EVENT ||
+	       type == BPF_LINK_TYPE_TRACING;
+}
+
+int attach_link_update(int fd, int prog_fd, struct error *err)
+{
+	struct abi_link_update attr = {
+		.link_fd = (uint32_t)fd,
+		.new_prog_fd = (uint32_t)prog_fd,
+	};
+	int ret = sys_bpf(BPF_LINK_UPDATE, &attr, sizeof(attr));
+
+	if (ret >= 0)
+		return 0;
+	error_errno(err, ret, "update");
+	if (ret == -ENOLINK)
+		return error_append(err, ": it is detached");
+	if (ret == -EINVAL && is_fixed(type_of(fd)))
+		return error_append(err, ": links of this type keep their program: attach the new "
+					 "one, then close this link");
+	if (ret == -EINVAL)
+		return error_append(err, ": the program must have the type of the present one");
+	return -1;
+}
+
+int attach_link_detach(int fd, struct error *err)
+{
+	uint32_t attr = (uint32_t)fd;
+	int ret = sys_bpf(BPF_LINK_DETACH, &attr, sizeof(attr));
+
+	if (ret >= 0)
+		return 0;
+	error_errno(err, ret, "detach");
+	if (ret == -EOPNOTSUPP)
+		return error_append(
+			err, ": links of this type detach when they are closed and not pinned");
+	if (ret == -EINVAL)
+		return error_append(err, ": needs Linux 5.9: close the link instead");
+	return -1;
+}
