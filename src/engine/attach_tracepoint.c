@@ -121,7 +121,8 @@ static int tie(int event, int prog_fd, uint64_t cookie, bool *is_event, struct e
 	 * cookie behind the known attributes is wrong. The older way tells real errors. */
 	if (ret == -EINVAL || ret == -E2BIG) {
 		if (cookie)
-			return error_set(err, -ret, "a cookie needs Linux 5.15");
+			return error_set(err, -ret,
+				"a cookie needs Linux 5.15, and a program of type tracepoint");
 		ret = sys_ioctl(event, PERF_EVENT_IOC_SET_BPF, (unsigned long)prog_fd);
 		*is_event = ret >= 0;
 		if (*is_event)
