@@ -1,15 +1,24 @@
-# Short targets, one purpose each. LUAS says for which Luas to build: "lua5.4 lua5.3 luajit".
+# Short targets, one purpose each. `make deps build demo test` on a fresh Debian 12.
+#
+# LUAS says for which Luas to build and test: lua5.4, lua5.3, luajit (whose module serves Lua 5.1 too), lua5.1.
 
 LUAS ?= lua5.4 lua5.3 luajit
+LUA ?= lua5.4
 BUILD ?= build
 CFLAGS ?= -O2 -g
+CLANG ?= clang
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
-override CFLAGS += -std=gnu11 -fPIC -fvisibility=hidden $(WARN)
+STD = -std=gnu11 -fPIC -fvisibility=hidden
+override CFLAGS += $(STD) $(WARN)
 
-SOURCES := $(wildcard src/engine/*.c src/binding/*.c)
-HEADERS := $(wildcard src/engine/*.h src/binding/*.h)
+SOURCES := $(sort $(wildcard src/engine/*.c src/binding/*.c))
+HEADERS := $(sort $(wildcard src/engine/*.h src/engine/*.inc src/binding/*.h))
 MODULES := $(LUAS:%=$(BUILD)/%/ebpf/core.so)
 
+# What a Lua needs to find the module in the tree, for $(1).
+run = LUA_PATH='lua/?.lua;lua/?/init.lua;./?.lua;./?/init.lua;;' LUA_CPATH='$(BUILD)/$(1)/?.so;;' $(1)
+
+# The module for each Lua.
 build: $(MODULES)
 
 # One module for each Lua, from objects of its own: the headers of the Luas differ.
@@ -23,7 +32,68 @@ $(BUILD)/$(1)/ebpf/core.so: $(SOURCES:src/%.c=$(BUILD)/$(1)/obj/%.o)
 endef
 $(foreach lua,$(LUAS),$(eval $(call module_rules,$(lua))))
 
+# Everything that building, testing, linting, the benchmark and the examples need. Installs what is missing, nothing
+# else. LuaJIT is luajit2: Debian's nginx Lua module needs that one, and the two cannot be installed together.
+PACKAGES = gcc libc6-dev pkg-config libelf-dev clang llvm libbpf-dev \
+	lua5.4 liblua5.4-dev lua5.3 liblua5.3-dev lua5.1 liblua5.1-0-dev luajit2 libluajit2-5.1-dev \
+	lua-busted lua-luv lua-cqueues luarocks \
+	clang-format lua-check cppcheck valgrind \
+	bpftool iproute2 util-linux procps binutils ca-certificates
+deps:
+	@missing=; for package in $(PACKAGES); do \
+		dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q ' installed$$' || missing="$$missing $$package"; \
+	done; \
+	[ -z "$$missing" ] && exit 0; \
+	set -ex; apt-get update; \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing
+
+# Objects for the tests and examples, compiled as users do. A source asks for more variants in a comment:
+# "variants: nodebug" (without -g, so without BTF) and "bigendian".
+FIXTURES := $(sort $(wildcard spec/bpf/*.bpf.c))
+NODEBUG := $(if $(FIXTURES),$(shell grep -l 'variants:.*nodebug' $(FIXTURES)))
+BIGENDIAN := $(if $(FIXTURES),$(shell grep -l 'variants:.*bigendian' $(FIXTURES)))
+EXAMPLES := $(sort $(wildcard examples/*.bpf.c))
+OBJECTS = $(FIXTURES:spec/bpf/%.bpf.c=$(BUILD)/bpf/%.bpf.o) \
+	$(NODEBUG:spec/bpf/%.bpf.c=$(BUILD)/bpf/%.nodebug.bpf.o) \
+	$(BIGENDIAN:spec/bpf/%.bpf.c=$(BUILD)/bpf/%.bigendian.bpf.o) \
+	$(EXAMPLES:examples/%.bpf.c=$(BUILD)/examples/%.bpf.o)
+BPF_ARCH = $(shell uname -m | sed -e 's/x86_64/x86/' -e 's/aarch64/arm64/')
+BPF_CFLAGS = -O2 -mcpu=v3 -Wall -D__TARGET_ARCH_$(BPF_ARCH) -I/usr/include/$(shell uname -m)-linux-gnu
+
+fixtures: $(OBJECTS)
+
+$(BUILD)/bpf/%.nodebug.bpf.o: spec/bpf/%.bpf.c $(wildcard spec/bpf/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -target bpf -c $< -o $@
+
+$(BUILD)/bpf/%.bigendian.bpf.o: spec/bpf/%.bpf.c $(wildcard spec/bpf/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -g -target bpfeb -c $< -o $@
+
+$(BUILD)/bpf/%.bpf.o: spec/bpf/%.bpf.c $(wildcard spec/bpf/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -g -target bpf -c $< -o $@
+
+$(BUILD)/examples/%.bpf.o: examples/%.bpf.c $(wildcard examples/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -g -target bpf -c $< -o $@
+
+# Prints a line per exec for some commands, then a count per command.
+demo: build fixtures
+	$(call run,$(LUA)) examples/execsnoop.lua
+
+# The suite, under one Lua after the other. SPECS picks files: make test LUAS=luajit SPECS=spec/map_spec.lua
+SPECS ?=
+test: build fixtures
+	EBPF_BUILD=$(BUILD) $(firstword $(LUAS)) spec/support/run.lua $(LUAS) $(if $(SPECS),-- $(SPECS))
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: build clean
+# The packages come first also under -j.
+ifneq (,$(filter deps,$(MAKECMDGOALS)))
+.NOTPARALLEL:
+endif
+
+.DELETE_ON_ERROR:
+.PHONY: build deps fixtures demo test clean

@@ -1,0 +1,325 @@
+--- What the specs share: fixtures, commands, and things borrowed from the system that go back by themselves.
+-- Everything borrowed (directories, mounts, network namespaces, control groups) is given back when the spec
+-- file ends, also when a test failed; spec/support/leaks.lua sees to it and then looks for what was left.
+local lfs = require "lfs"
+local system = require "system"
+
+local support = {}
+
+local pid = assert(lfs.symlinkattributes("/proc/self")).target
+local counter = 0
+local borrowed = {} -- functions that give back what the file borrowed, oldest first
+local handles = {} -- what `support.closing` was told to close
+
+--- The command of the Lua that runs this, for starting another.
+support.lua = assert(lfs.symlinkattributes("/proc/self/exe")).target
+
+--- Its name as the Makefile has it: "lua5.4", "lua5.3", "lua5.1" or "luajit".
+support.lua_name = rawget(_G, "jit") and "luajit" or "lua" .. _VERSION:match("%d%.%d")
+
+--- The prefix of every name the specs give to something system-wide.
+support.prefix = "ebpf-spec-" .. pid
+
+local function unique()
+  counter = counter + 1
+  return support.prefix .. "-" .. counter
+end
+
+local function giving_back(action)
+  borrowed[#borrowed + 1] = action
+end
+
+--- Gives back what was borrowed, the newest first.
+-- @return the errors met, as an array of strings
+function support.give_back()
+  local errors = {}
+  while #borrowed > 0 do
+    local ok, message = pcall(table.remove(borrowed))
+    if not ok then
+      errors[#errors + 1] = message
+    end
+  end
+  return errors
+end
+
+--- One word for the shell.
+function support.quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+--- Runs a shell command without input and waits for it.
+-- @param command string or array of words, which are quoted
+-- @return its output, standard error included; its exit status (128 + n when signal n killed it)
+function support.run(command)
+  if type(command) == "table" then
+    local words = {}
+    for i, word in ipairs(command) do
+      words[i] = support.quote(word)
+    end
+    command = table.concat(words, " ")
+  end
+  -- Lua 5.1 does not tell the exit status of a pipe, so the shell does.
+  local pipe = assert(io.popen("(" .. command .. "\n) </dev/null 2>&1; printf '\\n%d' $?"))
+  local text = pipe:read("*a")
+  pipe:close()
+  local output, status = text:match("^(.*)\n(%d+)$")
+  return output, tonumber(status)
+end
+
+--- The same for a command that must succeed.
+-- @return its output
+function support.check_run(command)
+  local output, status = support.run(command)
+  if status ~= 0 then
+    if type(command) == "table" then
+      command = table.concat(command, " ")
+    end
+    error(("%s: exit status %d: %s"):format(command, status, output), 2)
+  end
+  return output
+end
+
+--- Runs a script in a new process of the same Lua, with the same module paths.
+-- @param script the Lua text
+-- @param wrap nil or a function that turns the command into another one, for instance support.unprivileged
+-- @return its output, its exit status
+function support.run_lua(script, wrap)
+  local path = support.tmpdir() .. "/script.lua"
+  support.write_file(path, script)
+  local command = support.quote(support.lua) .. " " .. support.quote(path)
+  return support.run(wrap and wrap(command) or command)
+end
+
+--- The command without any capability. The user stays, so files stay readable; the kernel's checks of
+-- bpf(2) and perf_event_open(2) look at capabilities alone.
+-- @param keep nil or an array of capabilities to leave, as {"bpf"}
+function support.unprivileged(command, keep)
+  local caps = "-all"
+  for _, name in ipairs(keep or {}) do
+    caps = caps .. ",+" .. name
+  end
+  return ("setpriv --no-new-privs --inh-caps=-all --bounding-set=%s -- sh -c %s")
+    :format(caps, support.quote(command))
+end
+
+--- Runs a shell command without any capability.
+-- @return its output, its exit status
+function support.as_unprivileged(command, keep)
+  return support.run(support.unprivileged(command, keep))
+end
+
+function support.is_root()
+  return support.check_run("id -u") == "0\n"
+end
+
+function support.sleep(seconds)
+  system.sleep(seconds)
+end
+
+--- Seconds of a clock that never goes back.
+function support.now()
+  return system.monotime()
+end
+
+--- Calls `condition` until it is true.
+-- @param seconds how long to go on, 5 by default
+-- @return what it returned last
+function support.wait_until(condition, seconds)
+  local deadline = support.now() + (seconds or 5)
+  local result = condition()
+  while not result and support.now() < deadline do
+    support.sleep(0.01)
+    result = condition()
+  end
+  return result
+end
+
+function support.read_file(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+function support.write_file(path, text)
+  local file = assert(io.open(path, "wb"))
+  assert(file:write(text))
+  file:close()
+end
+
+function support.exists(path)
+  return lfs.symlinkattributes(path) ~= nil
+end
+
+--- The path of an object built from spec/bpf/<name>.bpf.c.
+-- @param variant nil, "nodebug" (compiled without -g) or "bigendian", for the sources that ask for it
+-- in a comment: /* variants: nodebug bigendian */
+function support.fixture(name, variant)
+  local path = ("%s/bpf/%s%s.bpf.o"):format(os.getenv("EBPF_BUILD") or "build", name, variant and "." .. variant or "")
+  if not support.exists(path) then
+    error(path .. " is missing: run `make fixtures`", 2)
+  end
+  return path
+end
+
+--- A new empty directory, removed with all its contents at the end of the file.
+function support.tmpdir()
+  local path = (os.getenv("TMPDIR") or "/tmp") .. "/" .. unique()
+  assert(lfs.mkdir(path))
+  giving_back(function()
+    support.check_run { "rm", "-rf", "--one-file-system", path }
+  end)
+  return path
+end
+
+--- Where a file system of this type is mounted, or nil.
+-- @param kind as in /proc/self/mountinfo: "bpf", "tracefs", "cgroup2"
+function support.mounted(kind)
+  for line in support.read_file("/proc/self/mountinfo"):gmatch("[^\n]+") do
+    local point, fstype = line:match("^%d+ %d+ %S+ %S+ (%S+) .- %- (%S+) ")
+    if fstype == kind then
+      return (point:gsub("\\(%d%d%d)", function(octal)
+        return string.char(tonumber(octal, 8))
+      end))
+    end
+  end
+end
+
+-- A file system that is not mounted yet, mounted for the time of this file.
+local function mount(kind)
+  local path = support.tmpdir()
+  support.check_run { "mount", "-t", kind, kind, path }
+  giving_back(function()
+    support.check_run { "umount", path }
+  end)
+  return path
+end
+
+--- A new empty directory in a BPF file system. What is pinned there must be gone at the end of the file.
+function support.bpffs()
+  local path = (support.mounted("bpf") or mount("bpf")) .. "/" .. unique()
+  assert(lfs.mkdir(path))
+  giving_back(function()
+    local left = support.run { "find", path, "-mindepth", "1" }
+    support.check_run { "rm", "-r", path }
+    if left ~= "" then
+      error("still pinned: " .. left:gsub("\n", " "), 0)
+    end
+  end)
+  return path
+end
+
+--- The tracing file system, mounted if it is not.
+function support.tracefs()
+  return support.mounted("tracefs") or mount("tracefs")
+end
+
+--- A new control group (version 2).
+function support.cgroup()
+  local path = (support.mounted("cgroup2") or mount("cgroup2")) .. "/" .. unique()
+  assert(lfs.mkdir(path))
+  giving_back(function()
+    assert(lfs.rmdir(path))
+  end)
+  return path
+end
+
+--- A new network namespace with its loopback up.
+-- @return its name, for `ip netns exec` and `ip -n`
+function support.netns()
+  local name = unique()
+  support.check_run { "ip", "netns", "add", name }
+  giving_back(function()
+    support.check_run { "ip", "netns", "delete", name }
+  end)
+  support.check_run { "ip", "-n", name, "link", "set", "lo", "up" }
+  return name
+end
+
+--- Runs a shell command in a network namespace.
+-- @return its output, its exit status
+function support.run_in_netns(name, command)
+  return support.run { "ip", "netns", "exec", name, "sh", "-c", command }
+end
+
+--- A command in the background, killed at the end of the file if it is still there.
+-- @return its process id
+function support.start(command)
+  local output = support.tmpdir() .. "/output"
+  -- The shell in between is replaced, so that the number is the command's own.
+  local text = support.check_run(("sh -c %s </dev/null >%s 2>&1 & echo $!")
+    :format(support.quote("exec " .. command), output))
+  local child = tonumber(text)
+  giving_back(function()
+    support.run(("kill -KILL %d"):format(child))
+  end)
+  return child, output
+end
+
+-- "0-3,8" as an array of numbers.
+local function cpu_list(path)
+  local cpus = {}
+  for first, last in support.read_file(path):gmatch("(%d+)%-?(%d*)") do
+    for cpu = tonumber(first), tonumber(last) or tonumber(first) do
+      cpus[#cpus + 1] = cpu
+    end
+  end
+  return cpus
+end
+
+--- The numbers of the CPUs that may ever be there, as an array.
+function support.possible_cpus()
+  return cpu_list("/sys/devices/system/cpu/possible")
+end
+
+--- The numbers of the CPUs that run now, as an array.
+function support.online_cpus()
+  return cpu_list("/sys/devices/system/cpu/online")
+end
+
+--- The open files of this process: {[fd] = what it is}, for instance {[5] = "anon_inode:bpf-map"}.
+function support.fds()
+  local fds = {}
+  for name in lfs.dir("/proc/self/fd") do
+    local fd = tonumber(name)
+    local target = fd and (lfs.symlinkattributes("/proc/self/fd/" .. name) or {}).target
+    if target and not target:find("^/proc/%d+/fd$") then -- what lists the directory
+      fds[fd] = target
+    end
+  end
+  return fds
+end
+
+--- Registers a handle to be closed at the end of the file, in the half of the files that close; in the other
+-- half the garbage collector is the only cleaner, which must do as well.
+-- @return the handle
+function support.closing(handle)
+  handles[#handles + 1] = handle
+  return handle
+end
+
+--- Closes (or forgets) what was registered.
+function support.close_handles(closes)
+  local list = handles
+  handles = {}
+  for i = #list, 1, -1 do
+    if closes then
+      list[i]:close()
+    end
+  end
+end
+
+local unsupported = { "EOPNOTSUPP", "ENOTSUPP", "not supported", "EPROTONOSUPPORT", "ENOSYS" }
+
+--- Skips the test when the kernel itself said that it does not know the feature; else does nothing.
+-- @param message the error message, with the kernel's words
+-- @param feature what was tried
+function support.skip_if_unsupported(message, feature)
+  for _, words in ipairs(unsupported) do
+    if message and message:find(words, 1, true) then
+      support.pending(feature .. ": " .. message)
+    end
+  end
+end
+
+return support

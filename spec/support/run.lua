@@ -1,0 +1,138 @@
+-- Runs the suite: each spec file in a process of its own, under each Lua, one after the other.
+--
+--   lua5.4 spec/support/run.lua lua5.4 luajit [-- spec/map_spec.lua ...]
+--
+-- EBPF_BUILD is the directory of the build (default "build"), EBPF_WRAP goes before the command of the Lua (valgrind).
+-- What each file printed is kept in <build>/test/<lua>/. The last line, also in <build>/test/total, is the sum.
+-- A file that crashes, ends early (os.exit in a test), hangs or tests nothing counts as one failure more.
+local build = os.getenv("EBPF_BUILD") or "build"
+local wrap = os.getenv("EBPF_WRAP") or ""
+local time_limit = os.getenv("EBPF_TIME_LIMIT") or "600"
+
+-- Mounts, network namespaces and temporary files of the specs are their own and vanish with the process, however
+-- it ends. A chroot that is no mount point does not allow it: there the specs clean up after themselves.
+local isolation = ([[unshare --mount --propagation private sh -c '
+  mkdir -p /run/netns %s && mount -t tmpfs ebpf-spec /run/netns && mount -t tmpfs ebpf-spec %s &&
+  EBPF_SPEC_ISOLATED=1 TMPDIR=$(realpath %s) exec "$@"' sh ]]):gsub("%%s", build .. "/test/tmp")
+
+local function execute(command)
+  local result, _, status = os.execute(command)
+  if type(result) == "number" then -- Lua 5.1: the status of wait(2)
+    return result % 256 == 0 and result / 256 or 128 + result % 128
+  end
+  return status
+end
+
+local function shell(command)
+  local pipe = assert(io.popen(command))
+  local text = pipe:read("*a")
+  pipe:close()
+  return text
+end
+
+local function spec_files()
+  local files = {}
+  for path in shell("ls spec/*_spec.lua"):gmatch("[^\n]+") do
+    files[#files + 1] = path
+  end
+  return files
+end
+
+local function parse_arguments()
+  local luas, files, target = {}, {}, nil
+  target = luas
+  for _, word in ipairs(arg) do
+    if word == "--" then
+      target = files
+    else
+      target[#target + 1] = word
+    end
+  end
+  return luas, #files > 0 and files or spec_files()
+end
+
+-- What the output in TAP says: how many passed, failed and were skipped, and the lines worth showing.
+local function parse_tap(path)
+  local sum = { passed = 0, failed = 0, skipped = 0 }
+  local shown, plan, in_failure = {}, nil, false
+  for line in io.lines(path) do
+    plan = tonumber(line:match("^1%.%.(%d+)$")) or plan
+    if line:find("^ok %d+ %- # SKIP ") then
+      sum.skipped = sum.skipped + 1
+      shown[#shown + 1] = line
+      in_failure = false
+    elseif line:find("^ok %d+ %- ") then
+      sum.passed = sum.passed + 1
+      in_failure = false
+    elseif line:find("^not ok %d+ %- ") then
+      sum.failed = sum.failed + 1
+      shown[#shown + 1] = line
+      in_failure = true
+    elseif in_failure and line:find("^#") then
+      shown[#shown + 1] = line
+    end
+  end
+  return sum, plan, shown
+end
+
+local function last_lines(path, n)
+  return shell(("tail -n %d %s"):format(n, path))
+end
+
+local function run_file(lua, file)
+  local log = ("%s/test/%s/%s.log"):format(build, lua, file:match("([^/]*)%.lua$"))
+  local command = ("%s env LUA_PATH='lua/?.lua;lua/?/init.lua;./?.lua;./?/init.lua;;' LUA_CPATH='%s/%s/?.so;;' "
+    .. "timeout -k 10 %s %s %s /usr/bin/busted --ignore-lua --output=TAP --helper=spec/support/leaks.lua "
+    .. "%s </dev/null >%s 2>&1")
+    :format(isolation, build, lua, time_limit, wrap, lua, file, log)
+  local started = os.time()
+  local status = execute(command)
+  local sum, plan, shown = parse_tap(log)
+  local tests = sum.passed + sum.failed + sum.skipped
+  if plan ~= tests or tests == 0 or (status ~= 0 and sum.failed == 0) then
+    sum.failed = sum.failed + 1
+    shown[#shown + 1] = ("not ok - %s: ended with status %d after %d tests, plan %s; its last words:\n%s")
+      :format(file, status, tests, plan or "missing", last_lines(log, 15))
+  end
+  print(("%-7s %-32s %4d passed %3d failed %3d skipped %4d s")
+    :format(lua, file:match("[^/]*$"), sum.passed, sum.failed, sum.skipped, os.difftime(os.time(), started)))
+  for _, line in ipairs(shown) do
+    print("    " .. line:gsub("\n", "\n    "))
+  end
+  io.stdout:flush()
+  return sum
+end
+
+local function add(total, sum)
+  for key, value in pairs(sum) do
+    total[key] = total[key] + value
+  end
+end
+
+local function describe(sum)
+  return ("%d passed, %d failed, %d skipped"):format(sum.passed, sum.failed, sum.skipped)
+end
+
+local function write_total(total)
+  local file = assert(io.open(build .. "/test/total", "w"))
+  file:write(describe(total), "\n")
+  file:close()
+end
+
+local luas, files = parse_arguments()
+if execute(isolation .. "true 2>/dev/null") ~= 0 then
+  isolation = ""
+end
+local total = { passed = 0, failed = 0, skipped = 0 }
+for _, lua in ipairs(luas) do
+  assert(execute(("mkdir -p %s/test/%s"):format(build, lua)) == 0)
+  local sum = { passed = 0, failed = 0, skipped = 0 }
+  for _, file in ipairs(files) do
+    add(sum, run_file(lua, file))
+  end
+  print(("%-7s %s"):format(lua, describe(sum)))
+  add(total, sum)
+end
+write_total(total)
+print(describe(total))
+os.exit(total.failed == 0 and total.passed > 0 and 0 or 1)
