@@ -10,6 +10,7 @@
 #include <linux/netlink.h>
 #include <linux/perf_event.h>
 #include <net/if.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -59,14 +60,53 @@ int sys_dup(int fd)
 	return ret < 0 ? -errno : ret;
 }
 
+/*
+ * The verifier and test runs give up as soon as any signal is pending, so a busy interval timer
+ * could keep them from ever ending. After the first interruption all signals wait until the call
+ * is done, save those that end programs.
+ */
+static int hold_signals(sigset_t *before)
+{
+	static const int exempt[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGSEGV, SIGBUS, SIGFPE,
+		SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+	sigset_t held;
+	size_t i;
+
+	sigfillset(&held);
+	for (i = 0; i < sizeof(exempt) / sizeof(exempt[0]); i++)
+		sigdelset(&held, exempt[i]);
+	return pthread_sigmask(SIG_BLOCK, &held, before);
+}
+
 int sys_prog_load(struct abi_prog_load *attr)
 {
 	int fd, attempt = 0;
+	sigset_t before;
 
+	fd = sys_bpf_fd(BPF_PROG_LOAD, attr, sizeof(*attr));
+	if (fd != -EAGAIN || hold_signals(&before))
+		return fd;
 	do {
 		fd = sys_bpf_fd(BPF_PROG_LOAD, attr, sizeof(*attr));
 	} while (fd == -EAGAIN && ++attempt < LOAD_ATTEMPTS);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return fd;
+}
+
+/*
+ * Before Linux 5.12 (607b9cc92bd7) a run that is not repeated may be interrupted after the
+ * program has run; it then runs once more, since its results are lost.
+ */
+int sys_prog_test_run(struct abi_test_run *attr)
+{
+	int ret = sys_bpf(BPF_PROG_TEST_RUN, attr, sizeof(*attr));
+	sigset_t before;
+
+	if (ret != -EINTR || hold_signals(&before))
+		return ret;
+	ret = sys_bpf(BPF_PROG_TEST_RUN, attr, sizeof(*attr));
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ret;
 }
 
 static struct abi_map_elem elem_attr(int fd, const void *key, const void *value, uint64_t flags)
@@ -133,6 +173,19 @@ int sys_obj_get(const char *path, uint32_t file_flags)
 	struct abi_obj attr = {.pathname = sys_ptr(path), .file_flags = file_flags};
 
 	return sys_bpf_fd(BPF_OBJ_GET, &attr, sizeof(attr));
+}
+
+int sys_rename_noreplace(const char *from, const char *to)
+{
+	/* The system call: renameat2() came to glibc with 2.28, to musl with 1.2.6. */
+	long ret = syscall(__NR_renameat2, AT_FDCWD, from, AT_FDCWD, to, 1 /* RENAME_NOREPLACE */);
+
+	return ret < 0 ? -errno : 0;
+}
+
+int sys_unlink(const char *path)
+{
+	return unlink(path) < 0 ? -errno : 0;
 }
 
 int sys_obj_info(int fd, void *info, size_t size)

@@ -34,7 +34,8 @@ void sys_close(int fd);
 /* A second close-on-exec fd for the same object. */
 int sys_dup(int fd);
 
-/* BPF_PROG_LOAD, repeated while the verifier is interrupted by signals (EAGAIN). */
+/* BPF_PROG_LOAD, repeated when a signal interrupted the verifier. -EAGAIN: one of the signals
+ * that end programs came again and again. */
 int sys_prog_load(struct abi_prog_load *attr);
 
 int sys_map_lookup(int fd, const void *key, void *value, uint64_t flags);
@@ -44,9 +45,17 @@ int sys_map_delete(int fd, const void *key);
 int sys_map_next_key(int fd, const void *key, void *next);
 int sys_map_freeze(int fd);
 
+/* BPF_PROG_TEST_RUN, repeated when a signal interrupted it before it was done. -EINTR: one of
+ * the signals that end programs came again. */
+int sys_prog_test_run(struct abi_test_run *attr);
+
 /* Pins the object behind `fd` at `path`, and opens what is pinned there. */
 int sys_obj_pin(int fd, const char *path);
 int sys_obj_get(const char *path, uint32_t file_flags);
+
+/* Moves a pin to where nothing is, and removes one. */
+int sys_rename_noreplace(const char *from, const char *to);
+int sys_unlink(const char *path);
 
 /* BPF_OBJ_GET_INFO_BY_FD into a zeroed or prepared `info` of `size` bytes. */
 int sys_obj_info(int fd, void *info, size_t size);

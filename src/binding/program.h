@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The userdata "ebpf.program": a program in the kernel. It remembers what its spec said about
+ * attaching. The user value is a table of strings: "name", "section", "attach_to", "pinned" (the
+ * path of its pin) and "log".
+ */
+#ifndef EBPF_PROGRAM_H
+#define EBPF_PROGRAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "handle.h"
+
+#pragma GCC visibility push(hidden)
+
+struct program {
+	struct handle handle;
+	uint32_t type; /* BPF_PROG_TYPE_* */
+	uint32_t attach_type; /* BPF_* attach type, where has_attach_type */
+	bool has_attach_type;
+};
+
+/* Pushes the string that the program at `index` remembers under `field`, or nil. The text is
+ * valid as long as it is on the stack; NULL for nil. */
+const char *program_push_string(lua_State *L, int index, const char *field);
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include "probe.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi.h"
+#include "sys.h"
+
+enum { FILE_LIMIT = 1 << 16 };
+
+#define VERSION(major, minor) ((uint32_t)(major) << 16 | (uint32_t)(minor) << 8)
+
+static const struct capability {
+	uint32_t need;
+	unsigned int bit;
+	const char *name;
+} capabilities[] = {
+	{PROBE_BPF, 39, "CAP_BPF"},
+	{PROBE_PERFMON, 38, "CAP_PERFMON"},
+	{PROBE_NET_ADMIN, 12, "CAP_NET_ADMIN"},
+	{PROBE_SYS_ADMIN, 21, "CAP_SYS_ADMIN"},
+};
+
+enum { CAPABILITIES = sizeof(capabilities) / sizeof(capabilities[0]), SYS_ADMIN_BIT = 21 };
+
+/* is_net_admin_prog_type() and is_perfmon_prog_type() of kernel/bpf/syscall.c. */
+uint32_t probe_program_needs(uint32_t prog_type)
+{
+	switch (prog_type) {
+	case BPF_PROG_TYPE_SCHED_CLS:
+	case BPF_PROG_TYPE_SCHED_ACT:
+	case BPF_PROG_TYPE_XDP:
+	case BPF_PROG_TYPE_LWT_IN:
+	case BPF_PROG_TYPE_LWT_OUT:
+	case BPF_PROG_TYPE_LWT_XMIT:
+	case BPF_PROG_TYPE_LWT_SEG6LOCAL:
+	case BPF_PROG_TYPE_SK_SKB:
+	case BPF_PROG_TYPE_SK_MSG:
+	case BPF_PROG_TYPE_FLOW_DISSECTOR:
+	case BPF_PROG_TYPE_CGROUP_DEVICE:
+	case BPF_PROG_TYPE_CGROUP_SOCK:
+	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
+	case BPF_PROG_TYPE_CGROUP_SOCKOPT:
+	case BPF_PROG_TYPE_CGROUP_SYSCTL:
+	case BPF_PROG_TYPE_SOCK_OPS:
+	case BPF_PROG_TYPE_NETFILTER:
+		return PROBE_BPF | PROBE_NET_ADMIN;
+	case BPF_PROG_TYPE_KPROBE:
+	case BPF_PROG_TYPE_TRACEPOINT:
+	case BPF_PROG_TYPE_PERF_EVENT:
+	case BPF_PROG_TYPE_RAW_TRACEPOINT:
+	case BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE:
+	case BPF_PROG_TYPE_TRACING:
+	case BPF_PROG_TYPE_LSM:
+	case BPF_PROG_TYPE_STRUCT_OPS:
+		return PROBE_BPF | PROBE_PERFMON;
+	case BPF_PROG_TYPE_EXT:
+		return PROBE_BPF | PROBE_PERFMON | PROBE_NET_ADMIN;
+	default:
+		return PROBE_BPF;
+	}
+}
+
+/* A small file of /proc or /sys, or NULL; to be freed. */
+static char *read_file(const char *path)
+{
+	char *text;
+	size_t size;
+
+	return sys_read_file(path, FILE_LIMIT, &text, &size) < 0 ? NULL : text;
+}
+
+/* A field "\nName:\tvalue" of a status file as a number. */
+static bool read_field(const char *text, const char *name, int base, uint64_t *value)
+{
+	const char *s = strstr(text, name);
+	char *end;
+
+	if (!s)
+		return false;
+	s += strlen(name);
+	*value = strtoull(s, &end, base);
+	return end != s;
+}
+
+uint32_t probe_kernel_version(void)
+{
+	char *text = read_file("/proc/sys/kernel/osrelease");
+	unsigned int major = 0, minor = 0, patch = 0;
+	uint32_t version = 0;
+
+	if (text && sscanf(text, "%u.%u.%u", &major, &minor, &patch) >= 2)
+		version = VERSION(major & 0xffff, minor & 0xff) | (patch > 255 ? 255 : patch);
+	free(text);
+	return version;
+}
+
+static void append_names(struct error *err, uint32_t needs)
+{
+	const char *before = "";
+	int i;
+
+	for (i = 0; i < CAPABILITIES; i++) {
+		if (!(needs & capabilities[i].need))
+			continue;
+		error_append(err, "%s%s", before, capabilities[i].name);
+		before = " and ";
+	}
+}
+
+/* Which of `needs` the capability set `effective` does not satisfy. */
+static uint32_t find_missing(uint64_t effective, uint32_t needs)
+{
+	uint32_t missing = 0;
+	int i;
+
+	if (effective >> SYS_ADMIN_BIT & 1)
+		return 0;
+	for (i = 0; i < CAPABILITIES; i++) {
+		if (needs & capabilities[i].need && !(effective >> capabilities[i].bit & 1))
+			missing |= capabilities[i].need;
+	}
+	return missing;
+}
+
+/* Whether the process lives in another user namespace than the first, whose map is the identity
+ * of all 2^32-1 ids. */
+static bool in_user_namespace(void)
+{
+	char *text = read_file("/proc/self/uid_map");
+	unsigned long inside, outside, count;
+	bool other = false;
+
+	if (text && sscanf(text, "%lu %lu %lu", &inside, &outside, &count) == 3)
+		other = inside || outside || count != UINT32_MAX;
+	free(text);
+	return other;
+}
+
+/* Before Linux 5.11 BPF memory counts against RLIMIT_MEMLOCK, and too little of it is an EPERM. */
+static bool explain_memlock(struct error *err)
+{
+	char *text = read_file("/proc/self/limits");
+	uint64_t limit;
+	bool low;
+
+	low = text && read_field(text, "\nMax locked memory", 10, &limit);
+	free(text);
+	if (low)
+		error_append(err,
+			": the limit of locked memory may be too low, %" PRIu64
+			" bytes: raise RLIMIT_MEMLOCK, against which Linux before 5.11 counts it",
+			limit);
+	return low;
+}
+
+/* The mode between brackets in "none [integrity] confidentiality". */
+static bool explain_lockdown(struct error *err)
+{
+	char *text = read_file("/sys/kernel/security/lockdown");
+	const char *open = text ? strchr(text, '[') : NULL;
+	char mode[32];
+	bool locked = open && sscanf(open, "[%31[^]]", mode) == 1 && strcmp(mode, "none") != 0;
+
+	free(text);
+	if (!locked)
+		return false;
+	error_append(err, ": the kernel is locked down (%s)", mode);
+	return true;
+}
+
+/* All the capabilities are there; what else could it be? */
+static void explain_other(struct error *err, const char *status, uint32_t version)
+{
+	uint64_t seccomp = 0;
+
+	if (in_user_namespace()) {
+		error_append(err,
+			": capabilities of a user namespace do not count, only those of the first "
+			"one do");
+		return;
+	}
+	if (version && version < VERSION(5, 11) && explain_memlock(err))
+		return;
+	if (read_field(status, "\nSeccomp:", 10, &seccomp) && seccomp) {
+		error_append(err, ": a seccomp filter is active and may forbid it");
+		return;
+	}
+	if (explain_lockdown(err))
+		return;
+	error_append(err, ": no capability is missing, so something else in the kernel forbids it");
+}
+
+int probe_explain_privilege(struct error *err, uint32_t needs)
+{
+	uint32_t version, missing;
+	uint64_t effective;
+	char *status;
+
+	if (err->code != EPERM && err->code != EACCES)
+		return -1;
+	/* Capabilities belong to the thread. */
+	status = read_file("/proc/thread-self/status");
+	if (!status || !read_field(status, "\nCapEff:", 16, &effective)) {
+		free(status);
+		return -1;
+	}
+	version = probe_kernel_version();
+	if (version && version < VERSION(5, 8))
+		needs = PROBE_SYS_ADMIN;
+	missing = find_missing(effective, needs);
+	if (missing) {
+		error_append(err, ": needs ");
+		append_names(err, needs);
+		if (!(needs & PROBE_SYS_ADMIN))
+			error_append(err, ", or CAP_SYS_ADMIN before Linux 5.8");
+		error_append(err, "; this process lacks ");
+		append_names(err, missing);
+	} else if (err->code == EPERM) {
+		explain_other(err, status, version);
+	}
+	free(status);
+	return -1;
+}
