@@ -13,6 +13,7 @@ override CFLAGS += $(STD) $(WARN)
 
 SOURCES := $(sort $(wildcard src/engine/*.c src/binding/*.c))
 HEADERS := $(sort $(wildcard src/engine/*.h src/engine/*.inc src/binding/*.h))
+LUA_PKG ?= lua5.4
 MODULES := $(LUAS:%=$(BUILD)/%/ebpf/core.so)
 
 # What a Lua needs to find the module in the tree, for $(1).
@@ -30,7 +31,7 @@ $(BUILD)/$(1)/ebpf/core.so: $(SOURCES:src/%.c=$(BUILD)/$(1)/obj/%.o)
 	@mkdir -p $$(@D)
 	$$(CC) $$(CFLAGS) -shared $$(LDFLAGS) -o $$@ $$^ $$(shell pkg-config --libs libelf)
 endef
-$(foreach lua,$(LUAS),$(eval $(call module_rules,$(lua))))
+$(foreach lua,$(sort $(LUAS) $(LUA_PKG)),$(eval $(call module_rules,$(lua))))
 
 # Everything that building, testing, linting, the benchmark and the examples need. Installs what is missing, nothing
 # else. LuaJIT is luajit2: Debian's nginx Lua module needs that one, and the two cannot be installed together.
@@ -87,6 +88,32 @@ SPECS ?=
 test: build fixtures
 	EBPF_BUILD=$(BUILD) $(firstword $(LUAS)) spec/support/run.lua $(LUAS) $(if $(SPECS),-- $(SPECS))
 
+# What two compilers, clang-format, cppcheck and luacheck complain about. Variables are declared at the top of their
+# function, as in the kernel, and may be named like a method: cppcheck need not say so.
+C_FILES = $(SOURCES) $(filter %.h,$(HEADERS)) $(FIXTURES) $(EXAMPLES) $(wildcard spec/bpf/*.h spec/bench/*.[ch] spec/fuzz/*.[ch])
+lint: $(LUAS:%=lint-%)
+	clang-format --dry-run -Werror $(C_FILES)
+	cppcheck --quiet --std=c11 --language=c --enable=warning,style,performance,portability --inline-suppr \
+		--suppress=variableScope --suppress=shadowFunction --error-exitcode=1 $(SOURCES)
+	luacheck --quiet .
+
+# Each source under gcc and clang with the headers of one Lua.
+lint-%:
+	for source in $(SOURCES); do \
+		gcc $(STD) -O2 $(WARN) -Werror $$(pkg-config --cflags $* libelf) -c $$source -o /dev/null && \
+		clang $(STD) $(WARN) -Werror $$(pkg-config --cflags $* libelf) -fsyntax-only $$source || exit 1; \
+	done
+
+# Copies the module to where the Lua of LUA_PKG (a pkg-config name: lua5.4, lua5.3, lua5.1, luajit) looks for it.
+FACES = $(shell cd lua && find ebpf -name '*.lua')
+install: $(BUILD)/$(LUA_PKG)/ebpf/core.so
+	install -D -m 644 $< $(DESTDIR)$(call directory,INSTALL_CMOD)/ebpf/core.so
+	for file in $(FACES); do \
+		install -D -m 644 lua/$$file $(DESTDIR)$(call directory,INSTALL_LMOD)/$$file || exit 1; \
+	done
+directory = $(or $(shell pkg-config --variable=$(1) $(LUA_PKG)),$(error pkg-config knows no $(1) of $(LUA_PKG)))
+
+# Takes away what was built.
 clean:
 	rm -rf $(BUILD)
 
@@ -96,4 +123,4 @@ ifneq (,$(filter deps,$(MAKECMDGOALS)))
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: build deps fixtures demo test clean
+.PHONY: build deps fixtures demo test lint install clean

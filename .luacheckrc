@@ -1,0 +1,6 @@
+-- The Lua of this project runs on 5.1, LuaJIT, 5.3 and 5.4 alike: only what all have may be used.
+std = "min"
+max_line_length = 120
+exclude_files = { "build" }
+files["spec"] = { std = "+busted" }
+files["**/*.rockspec"] = { std = "+rockspec" }
