@@ -88,6 +88,25 @@ SPECS ?=
 test: build fixtures
 	EBPF_BUILD=$(BUILD) $(firstword $(LUAS)) spec/support/run.lua $(LUAS) $(if $(SPECS),-- $(SPECS))
 
+# The suite on lua5.4 with AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer in the module. Not the specs
+# that build: their compilers would run under it too.
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+MEMORY_SPECS = $(or $(SPECS),$(filter-out %/build_spec.lua %/install_spec.lua %/support_spec.lua,$(wildcard spec/*_spec.lua)))
+asan:
+	$(MAKE) BUILD=$(BUILD)/asan LUAS=lua5.4 CFLAGS="-O1 -g $(SANITIZE)" build fixtures
+	EBPF_BUILD=$(BUILD)/asan EBPF_WRAP="env LD_PRELOAD=$$(gcc -print-file-name=libasan.so)" \
+		lua5.4 spec/support/run.lua lua5.4 -- $(MEMORY_SPECS)
+
+# The suite on lua5.4 under valgrind. Slow.
+valgrind: build fixtures
+	EBPF_BUILD=$(BUILD) EBPF_TIME_LIMIT=3600 \
+		EBPF_WRAP="valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99" \
+		lua5.4 spec/support/run.lua lua5.4 -- $(MEMORY_SPECS)
+
+# The demo and the suite on a fresh Debian 12, in a chroot that is deleted after.
+fresh:
+	spec/support/fresh_debian.sh
+
 # What two compilers, clang-format, cppcheck and luacheck complain about. Variables are declared at the top of their
 # function, as in the kernel, and may be named like a method: cppcheck need not say so.
 C_FILES = $(SOURCES) $(filter %.h,$(HEADERS)) $(FIXTURES) $(EXAMPLES) $(wildcard spec/bpf/*.h spec/bench/*.[ch] spec/fuzz/*.[ch])
@@ -123,4 +142,4 @@ ifneq (,$(filter deps,$(MAKECMDGOALS)))
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: build deps fixtures demo test lint install clean
+.PHONY: build deps fixtures demo test asan valgrind fresh lint install clean

@@ -67,7 +67,8 @@ describe("the runner of the suite", function()
     local path = dir .. "/made_spec.lua"
     support.write_file(path, text)
     local build = dir .. "/build"
-    local command = ("EBPF_BUILD=%s %s spec/support/run.lua %s -- %s"):format(build, support.lua, support.lua_name, path)
+    local command = ("EBPF_BUILD=%s %s spec/support/run.lua %s -- %s")
+      :format(build, support.lua, support.lua_name, path)
     local output, status = support.run(command)
     return (support.read_file(build .. "/test/total"):gsub("\n", "")), output, status
   end

@@ -39,8 +39,8 @@ local function spec_files()
 end
 
 local function parse_arguments()
-  local luas, files, target = {}, {}, nil
-  target = luas
+  local luas, files = {}, {}
+  local target = luas
   for _, word in ipairs(arg) do
     if word == "--" then
       target = files

@@ -1,0 +1,49 @@
+rockspec_format = "3.0"
+package = "ebpf"
+version = "scm-1"
+source = {
+  url = "file://.", -- a checkout: run `luarocks make` in it
+}
+description = {
+  summary = "Load eBPF objects into the Linux kernel, share maps with them and receive their samples",
+  license = "MIT",
+}
+supported_platforms = { "linux" }
+dependencies = {
+  "lua >= 5.1, < 5.5",
+}
+external_dependencies = {
+  ELF = { header = "libelf.h", library = "elf" },
+}
+build = {
+  type = "builtin", -- which copies all of lua/ by itself
+  modules = {
+    ["ebpf.core"] = {
+      sources = {
+        "src/binding/codec.c",
+        "src/binding/compat.c",
+        "src/binding/core.c",
+        "src/binding/failure.c",
+        "src/binding/handle.c",
+        "src/binding/insns.c",
+        "src/binding/options.c",
+        "src/engine/attach_link.c",
+        "src/engine/attach_raw_tracepoint.c",
+        "src/engine/attach_tracepoint.c",
+        "src/engine/attach_xdp.c",
+        "src/engine/cpu.c",
+        "src/engine/error.c",
+        "src/engine/insn.c",
+        "src/engine/link_insns.c",
+        "src/engine/mounts.c",
+        "src/engine/names.c",
+        "src/engine/pool.c",
+        "src/engine/sys.c",
+      },
+      libraries = { "elf" },
+      incdirs = { "$(ELF_INCDIR)" },
+      libdirs = { "$(ELF_LIBDIR)" },
+    },
+  },
+  copy_directories = { "examples" },
+}
