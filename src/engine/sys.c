@@ -13,11 +13,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { FIRST_GOOD_FD = 3, LOAD_ATTEMPTS = 30 };
@@ -220,6 +224,107 @@ int sys_perf_event_open(struct perf_event_attr *attr, int pid, int cpu)
 	long fd = syscall(__NR_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
 	return good_fd(fd < 0 ? -errno : (int)fd);
+}
+
+int sys_map_shared(int fd, size_t size, bool writable, void **out)
+{
+	int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+	void *start = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+
+	if (start == MAP_FAILED)
+		return -errno;
+	*out = start;
+	return 0;
+}
+
+int sys_map_wiped_on_fork(void **out)
+{
+	size_t size = sys_page_size();
+	void *start;
+	int err;
+
+	start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (start == MAP_FAILED)
+		return -errno;
+	if (madvise(start, size, MADV_WIPEONFORK) < 0) {
+		err = errno;
+		munmap(start, size);
+		return -err;
+	}
+	*out = start;
+	return 0;
+}
+
+void sys_unmap(void *start, size_t size)
+{
+	if (start)
+		munmap(start, size);
+}
+
+size_t sys_page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+int sys_process_id(void)
+{
+	return getpid();
+}
+
+int64_t sys_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int sys_read(int fd, void *buf, size_t size)
+{
+	ssize_t n = read(fd, buf, size);
+
+	return n < 0 ? -errno : (int)n;
+}
+
+int sys_epoll_create(void)
+{
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	return good_fd(fd < 0 ? -errno : fd);
+}
+
+int sys_epoll_add(int epoll, int fd, uint32_t events, uint64_t tag)
+{
+	struct epoll_event event = {.events = events, .data.u64 = tag};
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+int sys_epoll_delete(int epoll, int fd)
+{
+	return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL) < 0 ? -errno : 0;
+}
+
+int sys_epoll_wait(int epoll, struct epoll_event *events, int room, int milliseconds)
+{
+	int n = epoll_wait(epoll, events, room, milliseconds);
+
+	return n < 0 ? -errno : n;
+}
+
+int sys_eventfd(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	return good_fd(fd < 0 ? -errno : fd);
+}
+
+int sys_eventfd_signal(int fd)
+{
+	uint64_t one = 1;
+
+	/* A full counter (EAGAIN) is a signal already. */
+	return write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN ? -errno : 0;
 }
 
 int sys_interface_index(const char *name)

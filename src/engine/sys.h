@@ -68,6 +68,34 @@ int sys_next_id(enum bpf_cmd cmd, uint32_t start, uint32_t *next);
 struct perf_event_attr;
 int sys_perf_event_open(struct perf_event_attr *attr, int pid, int cpu);
 
+/* Maps `size` bytes of `fd`, shared, from its start: read-only unless `writable`. */
+int sys_map_shared(int fd, size_t size, bool writable, void **out);
+
+/* A page of our own that the kernel fills with zeros in a forked child (since Linux 4.14). */
+int sys_map_wiped_on_fork(void **out);
+
+void sys_unmap(void *start, size_t size);
+
+size_t sys_page_size(void);
+int sys_process_id(void);
+
+/* The monotonic clock, in nanoseconds. */
+int64_t sys_now(void);
+
+/* read(2) without waiting; for fds that answer in one piece. */
+int sys_read(int fd, void *buf, size_t size);
+
+/* epoll(7). `tag` comes back with what happened. Waiting ends early with -EINTR. */
+struct epoll_event;
+int sys_epoll_create(void);
+int sys_epoll_add(int epoll, int fd, uint32_t events, uint64_t tag);
+int sys_epoll_delete(int epoll, int fd);
+int sys_epoll_wait(int epoll, struct epoll_event *events, int room, int milliseconds);
+
+/* A counter to wake somebody by; it never blocks. */
+int sys_eventfd(void);
+int sys_eventfd_signal(int fd);
+
 /* The index of a network interface. */
 int sys_interface_index(const char *name);
 

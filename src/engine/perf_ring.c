@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+#include "perf_ring.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/perf_event.h>
+#include <string.h>
+
+#include "sys.h"
+
+enum {
+	HEADER_SIZE = sizeof(struct perf_event_header),
+	SAMPLE_SIZE_AT = HEADER_SIZE, /* u32, then the bytes */
+	SAMPLE_AT = SAMPLE_SIZE_AT + 4,
+	LOST_AT = HEADER_SIZE + 8, /* u64, after an id */
+	RECORD_ALIGN = 8,
+	FORMAT_LOST = 1 << 4, /* PERF_FORMAT_LOST, Linux 6.0 */
+};
+
+uint64_t perf_ring_size(uint64_t bytes)
+{
+	uint64_t size = sys_page_size();
+
+	while (size < bytes)
+		size *= 2;
+	return size;
+}
+
+static int open_event(uint32_t cpu, const struct perf_ring_config *config, uint64_t read_format)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_BPF_OUTPUT,
+		.sample_period = 1,
+		.sample_type = PERF_SAMPLE_RAW,
+		.read_format = read_format,
+		.watermark = config->watermark,
+		.write_backward = config->overwritable,
+		.wakeup_events = config->wakeup, /* in a union with wakeup_watermark */
+	};
+
+	return sys_perf_event_open(&attr, -1, (int)cpu);
+}
+
+static int explain_open(struct error *err, int code, uint32_t cpu)
+{
+	error_errno(err, code, "open a perf event on CPU %" PRIu32, cpu);
+	switch (-code) {
+	case EACCES:
+	case EPERM:
+		return error_append(err, ": needs CAP_PERFMON, or CAP_SYS_ADMIN before Linux 5.8, "
+					 "or a lower kernel.perf_event_paranoid");
+	case EMFILE:
+		return error_append(err, ": raise the limit of open files (ulimit -n)");
+	case ENOSYS:
+		return error_append(err, ": the kernel was built without perf events");
+	default:
+		return -1;
+	}
+}
+
+int perf_ring_open(struct perf_ring *ring, uint32_t cpu, const struct perf_ring_config *config,
+	struct error *err)
+{
+	int fd;
+
+	*ring = (struct perf_ring){
+		.fd = -1,
+		.cpu = cpu,
+		.size = config->size,
+		.overwritable = config->overwritable,
+		.counts_lost = true,
+	};
+	fd = open_event(cpu, config, FORMAT_LOST);
+	if (fd == -EINVAL) {
+		ring->counts_lost = false;
+		fd = open_event(cpu, config, 0);
+	}
+	if (fd < 0)
+		return explain_open(err, fd, cpu);
+	ring->fd = fd;
+	return 0;
+}
+
+/*
+ * A forked child finds the page where the parent's reading left it, and `tail` as it was at the
+ * fork, perhaps further. But if no process had the buffer mapped meanwhile, the kernel has made a
+ * new, empty one.
+ */
+static void take_positions(struct perf_ring *ring)
+{
+	uint64_t tail = __atomic_load_n(&ring->page->data_tail, __ATOMIC_RELAXED);
+	uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
+
+	if (ring->overwritable) {
+		if (head == 0)
+			ring->tail = ring->head = ring->newest = 0;
+		return;
+	}
+	if (tail != ring->released || ring->tail - tail > head - tail)
+		ring->tail = tail;
+	ring->released = tail;
+	ring->head = ring->tail;
+}
+
+int perf_ring_map(struct perf_ring *ring, struct error *err)
+{
+	size_t page_size = sys_page_size();
+	void *start = NULL;
+	int ret;
+
+	ret = sys_map_shared(ring->fd, page_size + ring->size, !ring->overwritable, &start);
+	if (ret < 0) {
+		error_errno(err, ret, "map %" PRIu64 " KiB of perf buffer for CPU %" PRIu32,
+			ring->size / 1024, ring->cpu);
+		if (ret == -EPERM)
+			error_append(err, ": over the limit of locked memory: raise "
+					  "kernel.perf_event_mlock_kb or RLIMIT_MEMLOCK, or have "
+					  "CAP_IPC_LOCK");
+		return -1;
+	}
+	ring->page = start;
+	ring->data = (unsigned char *)start + page_size;
+	take_positions(ring);
+	return 0;
+}
+
+void perf_ring_unmap(struct perf_ring *ring)
+{
+	sys_unmap(ring->page, sys_page_size() + ring->size);
+	ring->page = NULL;
+	ring->data = NULL;
+}
+
+static int corrupt(const struct perf_ring *ring, struct error *err, const char *why)
+{
+	return error_set(err, EBADMSG,
+		"perf buffer of CPU %" PRIu32 " is corrupt at position %" PRIu64 ": %s", ring->cpu,
+		ring->tail, why);
+}
+
+int perf_ring_look(struct perf_ring *ring, struct error *err)
+{
+	if (ring->overwritable)
+		return ring->tail != ring->head;
+	/* Pairs with the release of data_head: records before it are complete. */
+	ring->head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
+	if (ring->head - ring->tail > ring->size) {
+		ring->head = ring->tail;
+		return corrupt(ring, err, "the producer is further ahead than the buffer is long");
+	}
+	return ring->tail != ring->head;
+}
+
+static uint32_t load_u32(const struct perf_ring *ring, uint64_t position)
+{
+	uint32_t value;
+
+	memcpy(&value, ring->data + (position & (ring->size - 1)), sizeof(value));
+	return value;
+}
+
+static uint64_t load_u64(const struct perf_ring *ring, uint64_t position)
+{
+	uint64_t value;
+
+	memcpy(&value, ring->data + (position & (ring->size - 1)), sizeof(value));
+	return value;
+}
+
+int perf_ring_peek(struct perf_ring *ring, struct perf_sample *sample, struct error *err)
+{
+	struct perf_event_header header;
+	uint32_t bytes;
+
+	for (; ring->tail != ring->head; ring->tail += header.size) {
+		/* Records are aligned to 8 bytes, so no field of one is split by the end. */
+		memcpy(&header, ring->data + (ring->tail & (ring->size - 1)), sizeof(header));
+		if (header.size < HEADER_SIZE || header.size % RECORD_ALIGN)
+			return corrupt(ring, err, "a record has an impossible size");
+		if (header.size > ring->head - ring->tail) {
+			if (!ring->overwritable)
+				return corrupt(ring, err, "a record ends behind the producer");
+			ring->tail = ring->head; /* the oldest: partly overwritten */
+			break;
+		}
+		if (header.type == PERF_RECORD_SAMPLE) {
+			bytes = header.size > HEADER_SIZE
+					? load_u32(ring, ring->tail + SAMPLE_SIZE_AT)
+					: UINT32_MAX;
+			if (bytes > header.size - (uint32_t)SAMPLE_AT)
+				return corrupt(ring, err,
+					"a sample is larger than its record (a record has 64 KiB "
+					"at most)");
+			sample->start = ring->tail + SAMPLE_AT;
+			sample->size = bytes;
+			sample->record_size = header.size;
+			return 1;
+		}
+		if (header.type == PERF_RECORD_LOST) {
+			if (header.size < LOST_AT + 8)
+				return corrupt(ring, err, "a record of lost samples is too short");
+			ring->lost += load_u64(ring, ring->tail + LOST_AT);
+		}
+		/* Anything else (throttling, what newer kernels may add) is skipped by size. */
+	}
+	return 0;
+}
+
+void perf_ring_copy(
+	const struct perf_ring *ring, const struct perf_sample *sample, unsigned char *out)
+{
+	uint64_t at = sample->start & (ring->size - 1);
+	size_t first = sample->size;
+
+	if (first > ring->size - at)
+		first = ring->size - at;
+	memcpy(out, ring->data + at, first);
+	memcpy(out + first, ring->data, sample->size - first);
+}
+
+void perf_ring_release(struct perf_ring *ring)
+{
+	if (ring->overwritable || ring->released == ring->tail)
+		return;
+	/* Pairs with the kernel's read of data_tail: it overwrites only what we have read. */
+	__atomic_store_n(&ring->page->data_tail, ring->tail, __ATOMIC_RELEASE);
+	ring->released = ring->tail;
+}
+
+int perf_ring_pause(struct perf_ring *ring, bool pause)
+{
+	return sys_ioctl(ring->fd, PERF_EVENT_IOC_PAUSE_OUTPUT, pause);
+}
+
+/*
+ * The head of a buffer that is written backwards goes down: the newest record is at the head,
+ * older ones follow, up to where the head was at the pause before, or to a whole buffer's length.
+ */
+void perf_ring_rewind(struct perf_ring *ring)
+{
+	uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
+	uint64_t length = ring->newest - head;
+
+	ring->tail = head;
+	ring->head = head + (length > ring->size ? ring->size : length);
+	ring->newest = head;
+}
+
+uint64_t perf_ring_lost(const struct perf_ring *ring)
+{
+	uint64_t answer[2]; /* the event's count, lost */
+
+	if (ring->counts_lost && sys_read(ring->fd, answer, sizeof(answer)) == sizeof(answer) &&
+		answer[1] > ring->lost)
+		return answer[1];
+	return ring->lost;
+}
