@@ -6,6 +6,7 @@
 /* What the Lua face puts together; see lua/ebpf/init.lua. */
 static void (*const rooms[])(lua_State *L) = {
 	insns_register,
+	map_register,
 	NULL,
 };
 

@@ -18,7 +18,7 @@ static int own_map_fd(int map_fd)
 	int fd = -EPERM;
 
 	if (sys_obj_info(map_fd, &info, sizeof(info)) == 0)
-		fd = sys_fd_by_id(BPF_MAP_GET_FD_BY_ID, info.id);
+		fd = sys_fd_by_id(BPF_MAP_GET_FD_BY_ID, info.id, 0);
 	return fd < 0 && fd != -EMFILE && fd != -ENFILE ? sys_dup(map_fd) : fd;
 }
 

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -24,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FIRST_GOOD_FD = 3, LOAD_ATTEMPTS = 30 };
+enum { FIRST_GOOD_FD = 3, LOAD_ATTEMPTS = 30, FDINFO_LIMIT = 1 << 20 };
 
 /* The kernel says ENOTSUPP (524) where user space means EOPNOTSUPP; it is passed on as it is. */
 int sys_bpf(enum bpf_cmd cmd, void *attr, size_t size)
@@ -203,9 +204,9 @@ int sys_obj_info(int fd, void *info, size_t size)
 	return sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr));
 }
 
-int sys_fd_by_id(enum bpf_cmd cmd, uint32_t id)
+int sys_fd_by_id(enum bpf_cmd cmd, uint32_t id, uint32_t open_flags)
 {
-	struct abi_get_id attr = {.id = id};
+	struct abi_get_id attr = {.id = id, .open_flags = open_flags};
 
 	return sys_bpf_fd(cmd, &attr, sizeof(attr));
 }
@@ -440,6 +441,29 @@ int sys_read_file(const char *path, size_t limit, char **out, size_t *size)
 	else
 		ret = read_fd(fd, (size_t)st.st_size, limit, out, size);
 	close(fd);
+	return ret;
+}
+
+int sys_fdinfo(int fd, const char *field, unsigned int *value)
+{
+	size_t size, n = strlen(field);
+	char path[40], *text, *line;
+	int ret;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	ret = sys_read_file(path, FDINFO_LIMIT, &text, &size);
+	if (ret < 0)
+		return ret;
+	ret = -ENOENT;
+	for (line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, field, n) == 0 && line[n] == ':' &&
+			sscanf(line + n + 1, "%u", value) == 1) {
+			ret = 0;
+			break;
+		}
+	}
+	free(text);
 	return ret;
 }
 

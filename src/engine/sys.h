@@ -61,7 +61,7 @@ int sys_unlink(const char *path);
 int sys_obj_info(int fd, void *info, size_t size);
 
 /* The object of the given id, and the id after `start`; -ENOENT when there is none. */
-int sys_fd_by_id(enum bpf_cmd cmd, uint32_t id);
+int sys_fd_by_id(enum bpf_cmd cmd, uint32_t id, uint32_t open_flags);
 int sys_next_id(enum bpf_cmd cmd, uint32_t start, uint32_t *next);
 
 /* perf_event_open(2). */
@@ -111,6 +111,9 @@ int sys_on_filesystem(const char *path, long magic);
 /* Reads a whole file of at most `limit` bytes into fresh memory, NUL-terminated; the file must
  * not be a device or a pipe. */
 int sys_read_file(const char *path, size_t limit, char **out, size_t *size);
+
+/* The number behind "<field>:" in /proc/self/fdinfo; -ENOENT when this kernel tells none. */
+int sys_fdinfo(int fd, const char *field, unsigned int *value);
 
 /* The readlink(2) of /proc/self/fd/`fd`, for telling bpf-map from bpf-prog; cut to `size`. */
 int sys_fd_kind(int fd, char *out, size_t size);

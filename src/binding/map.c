@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: MIT */
+/* The methods of a map that deal with one element, and what a map says about itself. */
+#include "map.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../engine/names.h"
+#include "../engine/sys.h"
+#include "failure.h"
+#include "map_new.h"
+#include "options.h"
+#include "pin.h"
+#include "rooms.h"
+
+struct map *map_self_open(lua_State *L)
+{
+	struct map *m = handle_self(L);
+
+	if (m->handle.fd >= 0)
+		return m;
+	handle_closed(L, &map_class);
+	return NULL;
+}
+
+const char *map_push_name(lua_State *L, int map)
+{
+	const char *name;
+
+	compat_getuservalue(L, map);
+	lua_getfield(L, -1, "name");
+	lua_remove(L, -2);
+	name = lua_tostring(L, -1);
+	return name ? name : "";
+}
+
+/* Errnos that mean something particular here, by what was attempted. */
+static const struct hint {
+	const char *what;
+	int code;
+	const char *text;
+} hints[] = {
+	{"put into", E2BIG, "the map is full, or the index is beyond its end"},
+	{"push to", E2BIG, "the map is full"},
+	{"put into", EPERM, "the map is frozen or was opened read-only"},
+	{"delete from", EPERM, "the map is frozen or was opened read-only"},
+	{"delete from", EINVAL, "elements of an array cannot be deleted"},
+	{"get from", EPERM, "the map was opened write-only"},
+	{"get and delete from", 524, "hash maps can since Linux 5.14, arrays cannot"},
+	{"freeze", EBUSY, "it is mapped writable"},
+};
+
+static const char *find_hint(const char *what, int code)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+		if (hints[i].code == code && strcmp(hints[i].what, what) == 0)
+			return hints[i].text;
+	}
+	return NULL;
+}
+
+int map_failure(lua_State *L, int map, int code, const char *what)
+{
+	const char *name = map_push_name(L, map);
+	struct error err;
+	const char *hint;
+
+	error_errno(&err, code, "%s map \"%s\"", what, name);
+	hint = find_hint(what, err.code);
+	if (hint)
+		error_append(&err, ": %s", hint);
+	return failure_push(L, &err);
+}
+
+uint64_t map_check_flags(lua_State *L, int arg)
+{
+	if (lua_isnoneornil(L, arg))
+		return BPF_ANY;
+	if (lua_type(L, arg) == LUA_TSTRING && strcmp(lua_tostring(L, arg), "lock") == 0)
+		return BPF_F_LOCK;
+	luaL_argerror(L, arg, "flags must be nil or 'lock'");
+	return 0;
+}
+
+typedef int (*lookup_function)(int fd, const void *key, void *value, uint64_t flags);
+
+/* Gives `value` what lookup() finds under the key, argument 2: 1 when it is there; 0 when there
+ * is none, nil pushed; 3 after a failure has been pushed. */
+static int lookup(
+	lua_State *L, lookup_function call, const char *what, struct scratch *scratch, void **value)
+{
+	struct map *m = handle_self(L);
+	uint64_t flags = map_check_flags(L, 3);
+	struct scratch key_scratch;
+	const void *key;
+	int ret;
+
+	map_prepare_key(L, 1, 2);
+	key = map_encode_key(L, 1, 2, &key_scratch);
+	*value = scratch_get(L, scratch, m->value_span);
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
+	ret = call(m->handle.fd, key, *value, flags);
+	if (ret >= 0)
+		return 1;
+	if (ret != -ENOENT)
+		return map_failure(L, 1, ret, what);
+	lua_pushnil(L);
+	return 0;
+}
+
+/* The results of a method that answers one value, or what lookup() has pushed. */
+static int found(lua_State *L, int ret, const void *value)
+{
+	if (ret == 0)
+		return 1;
+	return ret == 1 ? map_push_value(L, 1, value) : ret;
+}
+
+/*
+ * m:get(key [, "lock"]) -> value | nil | nil, message, errno
+ * The value under a key; nil alone when there is none. Per-CPU maps give an array with one value
+ * per possible CPU; maps of maps and program arrays give a Map or Program of its own.
+ */
+static int map_get(lua_State *L)
+{
+	struct scratch scratch;
+	void *value;
+	int ret;
+
+	lua_settop(L, 3);
+	ret = lookup(L, sys_map_lookup, "get from", &scratch, &value);
+	return found(L, ret, value);
+}
+
+/* m:get_bytes(key) -> string | nil | nil, message, errno
+ * The value as the kernel has it; of a per-CPU map all slots, each padded to 8 bytes. */
+static int map_get_bytes(lua_State *L)
+{
+	struct map *m = handle_self(L);
+	struct scratch scratch;
+	void *value;
+	int ret;
+
+	lua_settop(L, 2);
+	lua_pushnil(L);
+	ret = lookup(L, sys_map_lookup, "get from", &scratch, &value);
+	if (ret == 1)
+		lua_pushlstring(L, value, m->value_span);
+	return ret ? ret : 1;
+}
+
+/* m:get_and_delete(key) -> value | nil | nil, message, errno
+ * In one step; hash maps since Linux 5.14, queues and stacks since 4.20. */
+static int map_get_and_delete(lua_State *L)
+{
+	struct scratch scratch;
+	void *value;
+	int ret;
+
+	lua_settop(L, 3);
+	ret = lookup(L, sys_map_lookup_and_delete, "get and delete from", &scratch, &value);
+	return found(L, ret, value);
+}
+
+/* m:get_integer_sum(key) -> integer | nil | nil, message, errno
+ * The slots of a per-CPU integer added up; get_sum() of the Lua face also adds tables. */
+static int map_get_integer_sum(lua_State *L)
+{
+	struct map *m = handle_self(L);
+	struct scratch scratch;
+	void *value;
+	int ret;
+
+	lua_settop(L, 2);
+	lua_pushnil(L);
+	luaL_argcheck(L, m->cpus, 1, "per-CPU map expected");
+	luaL_argcheck(L, m->value.kind == CODEC_UINT || m->value.kind == CODEC_INT, 1,
+		"values are no integers");
+	ret = lookup(L, sys_map_lookup, "get from", &scratch, &value);
+	if (ret == 1)
+		return map_push_sum(L, 1, value);
+	return ret ? ret : 1;
+}
+
+static int update(lua_State *L, uint64_t flags, const char *what)
+{
+	struct map *m = handle_self(L);
+	struct scratch key_scratch, value_scratch;
+	const void *key;
+	void *value;
+	int ret;
+
+	lua_settop(L, 4);
+	flags |= map_check_flags(L, 4);
+	map_prepare_key(L, 1, 2);
+	map_prepare_value(L, 1, 3);
+	key = map_encode_key(L, 1, 2, &key_scratch);
+	value = map_encode_value(L, 1, 3, &value_scratch);
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
+	ret = sys_map_update(m->handle.fd, key, value, flags);
+	if (ret < 0)
+		return map_failure(L, 1, ret, what);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* m:put(key, value [, "lock"]) -> true | nil, message, errno
+ * Sets the value whether the key exists or not. A per-CPU map takes an array of at most as many
+ * values as there are possible CPUs; missing ones are zero. */
+static int map_put(lua_State *L)
+{
+	return update(L, BPF_ANY, "put into");
+}
+
+/* m:create(key, value [, "lock"]) -> true | nil, message, EEXIST... */
+static int map_create(lua_State *L)
+{
+	return update(L, BPF_NOEXIST, "create element of");
+}
+
+/* m:replace(key, value [, "lock"]) -> true | nil, message, ENOENT... */
+static int map_replace(lua_State *L)
+{
+	return update(L, BPF_EXIST, "replace element of");
+}
+
+/* m:put_bytes(key, bytes) -> true | nil, message, errno
+ * Sets the value to a string as get_bytes() gives it, whatever the type of the values. */
+static int map_put_bytes(lua_State *L)
+{
+	struct map *m = handle_self(L);
+	struct scratch key_scratch;
+	const void *key;
+	const char *bytes;
+	char wrong[96];
+	size_t size;
+	int ret;
+
+	bytes = luaL_checklstring(L, 3, &size);
+	if (size != m->value_span) {
+		snprintf(wrong, sizeof(wrong), "value has %zu bytes, %zu expected", size,
+			(size_t)m->value_span);
+		luaL_argerror(L, 3, wrong);
+	}
+	map_prepare_key(L, 1, 2);
+	key = map_encode_key(L, 1, 2, &key_scratch);
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
+	ret = sys_map_update(m->handle.fd, key, bytes, BPF_ANY);
+	if (ret < 0)
+		return map_failure(L, 1, ret, "put into");
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static int delete (lua_State *L, bool strict)
+{
+	struct map *m = handle_self(L);
+	struct scratch scratch;
+	const void *key;
+	int ret;
+
+	lua_settop(L, 2);
+	map_prepare_key(L, 1, 2);
+	key = map_encode_key(L, 1, 2, &scratch);
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
+	ret = sys_map_delete(m->handle.fd, key);
+	if (ret < 0 && (strict || ret != -ENOENT))
+		return map_failure(L, 1, ret, "delete from");
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* m:delete(key) -> true | nil, message, errno. A missing key is fine. */
+static int map_delete(lua_State *L)
+{
+	return delete (L, false);
+}
+
+/* m:delete_strict(key) -> true | nil, message, errno. A missing key is ENOENT. */
+static int map_delete_strict(lua_State *L)
+{
+	return delete (L, true);
+}
+
+/* Pushes what follows `key`: 1 with the key in `scratch`, 0 at the end with nil pushed, 3 after a
+ * failure has been pushed. */
+static int next_key(lua_State *L, const void *key, struct scratch *scratch, void **next)
+{
+	struct map *m = handle_self(L);
+	int ret;
+
+	*next = scratch_get(L, scratch, m->key_size);
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
+	ret = sys_map_next_key(m->handle.fd, key, *next);
+	if (ret >= 0)
+		return 1;
+	if (ret != -ENOENT)
+		return map_failure(L, 1, ret, "get the next key of");
+	lua_pushnil(L);
+	return 0;
+}
+
+/* m:next_key([key]) -> key | nil | nil, message, errno
+ * The key behind `key` in the kernel's order, or the first key; nil at the end. When `key` was
+ * deleted meanwhile, hash maps begin again: iterate() knows how to live with that. */
+static int map_next_key(lua_State *L)
+{
+	struct scratch key_scratch, scratch;
+	const void *key = NULL;
+	void *next;
+	int ret;
+
+	lua_settop(L, 2);
+	handle_self(L);
+	if (!lua_isnil(L, 2)) {
+		map_prepare_key(L, 1, 2);
+		key = map_encode_key(L, 1, 2, &key_scratch);
+	}
+	ret = next_key(L, key, &scratch, &next);
+	if (ret == 1)
+		map_push_key(L, 1, next);
+	return ret ? ret : 1;
+}
+
+/* m:next_key_bytes([key]) -> string | nil | nil, message, errno
+ * The same with keys as strings of key_size bytes. */
+static int map_next_key_bytes(lua_State *L)
+{
+	struct map *m = handle_self(L);
+	struct scratch scratch;
+	const char *key;
+	size_t size = m->key_size;
+	void *next;
+	int ret;
+
+	key = luaL_optlstring(L, 2, NULL, &size);
+	luaL_argcheck(L, !key || size == m->key_size, 2, "string of key_size bytes expected");
+	ret = next_key(L, key, &scratch, &next);
+	if (ret == 1)
+		lua_pushlstring(L, next, m->key_size);
+	return ret ? ret : 1;
+}
+
+/* m:push(value [, "exist"]) -> true | nil, message, errno
+ * Adds to a queue, a stack or a bloom filter. "exist" drops the oldest element of a full one. */
+static int map_push(lua_State *L)
+{
+	struct map *m = handle_self(L);
+	struct scratch scratch;
+	uint64_t flags = BPF_ANY;
+	void *value;
+	int ret;
+
+	lua_settop(L, 3);
+	luaL_argcheck(L, !m->key_size, 1, "queue, stack or bloom filter expected");
+	if (!lua_isnil(L, 3)) {
+		luaL_argcheck(L, strcmp(luaL_checkstring(L, 3), "exist") == 0, 3,
+			"flags must be nil or 'exist'");
+		flags = BPF_EXIST;
+	}
+	map_prepare_value(L, 1, 2);
+	value = map_encode_value(L, 1, 2, &scratch);
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
+	ret = sys_map_update(m->handle.fd, NULL, value, flags);
+	if (ret < 0)
+		return map_failure(L, 1, ret, "push to");
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static int take(lua_State *L, lookup_function call, const char *what)
+{
+	struct map *m = handle_self(L);
+	struct scratch scratch;
+	void *value;
+	int ret;
+
+	luaL_argcheck(L, !m->key_size, 1, "queue or stack expected");
+	lua_settop(L, 1);
+	lua_pushnil(L);
+	lua_pushnil(L);
+	ret = lookup(L, call, what, &scratch, &value);
+	return found(L, ret, value);
+}
+
+/* m:pop() -> value | nil | nil, message, errno: takes the next element of a queue or stack. */
+static int map_pop(lua_State *L)
+{
+	return take(L, sys_map_lookup_and_delete, "pop from");
+}
+
+/* m:peek(value) -> true | false | nil, message, errno for a bloom filter: whether `value` may have
+ * been pushed. */
+static int bloom_peek(lua_State *L, struct map *m)
+{
+	struct scratch scratch;
+	void *value;
+	int ret;
+
+	map_prepare_value(L, 1, 2);
+	value = map_encode_value(L, 1, 2, &scratch);
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
+	ret = sys_map_lookup(m->handle.fd, NULL, value, 0);
+	if (ret < 0 && ret != -ENOENT)
+		return map_failure(L, 1, ret, "peek into");
+	lua_pushboolean(L, ret >= 0);
+	return 1;
+}
+
+/* m:peek() -> value | nil | nil, message, errno: the next element of a queue or stack, left there. */
+static int map_peek(lua_State *L)
+{
+	struct map *m = handle_self(L);
+
+	lua_settop(L, 2);
+	if (m->type == BPF_MAP_TYPE_BLOOM_FILTER)
+		return bloom_peek(L, m);
+	return take(L, sys_map_lookup, "peek into");
+}
+
+/* m:freeze() -> true | nil, message, errno
+ * No system call writes the map any more; programs still may. Since Linux 5.2. */
+static int map_freeze(lua_State *L)
+{
+	struct map *m = map_self_open(L);
+	int ret;
+
+	if (!m)
+		return 3;
+	ret = sys_map_freeze(m->handle.fd);
+	if (ret < 0)
+		return map_failure(L, 1, ret, "freeze");
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* m:pin(path) -> true | nil, message, errno. The map stays when nobody has it open. */
+static int map_pin(lua_State *L)
+{
+	return pin_pin(L, &map_class);
+}
+
+/* m:unpin() -> true | nil, message, errno. True also when it is not pinned (any more). */
+static int map_unpin(lua_State *L)
+{
+	return pin_unpin(L, &map_class);
+}
+
+/* m:is_pinned() -> boolean */
+static int map_is_pinned(lua_State *L)
+{
+	return pin_is_pinned(L, &map_class);
+}
+
+static void set_abi_field(lua_State *L, const char *name, uint32_t value)
+{
+	lua_pushinteger(L, (lua_Integer)value);
+	lua_setfield(L, -2, name);
+}
+
+/* m:abi() -> {type=, key_size=, value_size=, max_entries=, flags=}; also of a closed map. */
+static int map_abi(lua_State *L)
+{
+	const struct map *m = handle_self(L);
+
+	lua_createtable(L, 0, 5);
+	options_push_name(L, &names_map_types, m->type);
+	lua_setfield(L, -2, "type");
+	set_abi_field(L, "key_size", m->key_size);
+	set_abi_field(L, "value_size", m->value_size);
+	set_abi_field(L, "max_entries", m->max_entries);
+	set_abi_field(L, "flags", m->flags);
+	return 1;
+}
+
+/* m:name() -> string: as in the spec; of a map opened by path or id, the kernel's (15 bytes). */
+static int map_name(lua_State *L)
+{
+	handle_self(L);
+	map_push_name(L, 1);
+	return 1;
+}
+
+/* tostring(m) -> hash "events" #7 */
+static int map_tostring(lua_State *L)
+{
+	const struct map *m = handle_self(L);
+	const char *name = map_push_name(L, 1);
+	const char *type = names_of(&names_map_types, m->type);
+	char number[32];
+
+	if (!type) {
+		snprintf(number, sizeof(number), "map of type %u", m->type);
+		type = number;
+	}
+	if (m->handle.fd < 0)
+		lua_pushfstring(L, "%s \"%s\" (closed)", type, name);
+	else
+		lua_pushfstring(L, "%s \"%s\" #%d", type, name, m->handle.fd);
+	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{"get", map_get},
+	{"get_bytes", map_get_bytes},
+	{"get_and_delete", map_get_and_delete},
+	{"get_integer_sum", map_get_integer_sum},
+	{"put", map_put},
+	{"put_bytes", map_put_bytes},
+	{"create", map_create},
+	{"replace", map_replace},
+	{"delete", map_delete},
+	{"delete_strict", map_delete_strict},
+	{"next_key", map_next_key},
+	{"next_key_bytes", map_next_key_bytes},
+	{"iterate", map_iterate},
+	{"get_batch", map_get_batch},
+	{"put_batch", map_put_batch},
+	{"delete_batch", map_delete_batch},
+	{"drain", map_drain},
+	{"push", map_push},
+	{"pop", map_pop},
+	{"peek", map_peek},
+	{"freeze", map_freeze},
+	{"pin", map_pin},
+	{"unpin", map_unpin},
+	{"is_pinned", map_is_pinned},
+	{"clone", map_clone},
+	{"info", map_info},
+	{"abi", map_abi},
+	{"name", map_name},
+	{NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {
+	{"__tostring", map_tostring},
+	{"__pairs", map_iterate},
+	{NULL, NULL},
+};
+
+const struct handle_class map_class = {
+	.name = "ebpf.map",
+	.what = "map",
+	.methods = methods,
+	.metamethods = metamethods,
+};
+
+void map_register(lua_State *L)
+{
+	handle_register(L, &map_class);
+	map_new_register(L);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* A BPF map as userdata, and what the rooms around it (iteration, batches) share. */
+#ifndef EBPF_MAP_H
+#define EBPF_MAP_H
+
+#include "codec.h"
+#include "handle.h"
+
+#pragma GCC visibility push(hidden)
+
+/* What the user value, a table, holds besides "name" and what pin.h keeps there. */
+enum { MAP_KEY_CODEC = 1, MAP_VALUE_CODEC = 2 };
+
+/* What the four bytes of a value mean, if not plain data. */
+enum map_value_kind {
+	MAP_VALUE_PLAIN,
+	MAP_VALUE_MAP, /* written as an fd, read as an id */
+	MAP_VALUE_PROGRAM,
+};
+
+struct map {
+	struct handle handle;
+	uint32_t type;
+	uint32_t key_size;
+	uint32_t value_size;
+	uint32_t max_entries;
+	uint32_t flags;
+	uint32_t cpus; /* slots of a per-CPU value, one per possible CPU; 0: not per CPU */
+	uint64_t value_span; /* bytes the kernel copies for one value */
+	uint8_t value_kind; /* enum map_value_kind */
+	struct codec key;
+	struct codec value;
+};
+
+/* The open map of method argument 1, or NULL after nil, message, EBADF have been pushed. */
+struct map *map_self_open(lua_State *L);
+
+/* The name, for messages; leaves it on the stack. */
+const char *map_push_name(lua_State *L, int map);
+
+/* nil, `<what> map "<name>": <why>`, errno. `code` may be negative. */
+int map_failure(lua_State *L, int map, int code, const char *what);
+
+/* Encodes argument `arg` as a key. Preparing may run Lua code, so it comes first for all
+ * arguments of a call. A map without keys (a queue) takes nil and gives NULL. */
+void map_prepare_key(lua_State *L, int map, int arg);
+const void *map_encode_key(lua_State *L, int map, int arg, struct scratch *scratch);
+
+/* The same for a value, of `value_span` bytes. */
+void map_prepare_value(lua_State *L, int map, int arg);
+void *map_encode_value(lua_State *L, int map, int arg, struct scratch *scratch);
+
+/* Decodes one key, one value. A value that is the id of a map or program is opened: returns 1
+ * on success; 3 after nil, message, errno when that failed. */
+void map_push_key(lua_State *L, int map, const void *key);
+int map_push_value(lua_State *L, int map, const void *value);
+
+/* Pushes the slots of a per-CPU integer value added up. */
+int map_push_sum(lua_State *L, int map, const void *value);
+
+/* The bytes the kernel copies for one value. */
+uint64_t map_value_span(const struct map *m);
+
+/* 0, or BPF_F_LOCK for "lock"; raises on anything else. */
+uint64_t map_check_flags(lua_State *L, int arg);
+
+/* Methods of the other rooms of the map. */
+int map_iterate(lua_State *L);
+int map_get_batch(lua_State *L);
+int map_put_batch(lua_State *L);
+int map_delete_batch(lua_State *L);
+int map_drain(lua_State *L);
+
+#pragma GCC visibility pop
+
+#endif

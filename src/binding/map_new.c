@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: MIT */
+#include "map_new.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../engine/cpu.h"
+#include "../engine/names.h"
+#include "../engine/probe.h"
+#include "../engine/sys.h"
+#include "failure.h"
+#include "map.h"
+#include "options.h"
+#include "pin.h"
+#include "rooms.h"
+
+/* The fields of a map spec. What the Lua face makes of the map once it is there (contents, pinning,
+ * freeze) is listed too, so that one spec serves both. */
+static const char *const spec_fields[] = {"name", "type", "key_size", "value_size", "max_entries",
+	"flags", "inner_map", "pinning", "numa_node", "map_extra", "contents", "key", "value",
+	"btf", "freeze", "int64", NULL};
+
+static const struct type_traits {
+	uint32_t type;
+	bool per_cpu;
+	uint8_t value_kind;
+} traits[] = {
+	{BPF_MAP_TYPE_PERCPU_HASH, true, MAP_VALUE_PLAIN},
+	{BPF_MAP_TYPE_PERCPU_ARRAY, true, MAP_VALUE_PLAIN},
+	{BPF_MAP_TYPE_LRU_PERCPU_HASH, true, MAP_VALUE_PLAIN},
+	{BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE, true, MAP_VALUE_PLAIN},
+	{BPF_MAP_TYPE_ARRAY_OF_MAPS, false, MAP_VALUE_MAP},
+	{BPF_MAP_TYPE_HASH_OF_MAPS, false, MAP_VALUE_MAP},
+	{BPF_MAP_TYPE_PROG_ARRAY, false, MAP_VALUE_PROGRAM},
+};
+
+static struct type_traits traits_of(uint32_t type)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(traits) / sizeof(traits[0]); i++) {
+		if (traits[i].type == type)
+			return traits[i];
+	}
+	return (struct type_traits){type, false, MAP_VALUE_PLAIN};
+}
+
+/* Learns what the type says about values; fails only when the CPUs cannot be counted. */
+static int set_traits(struct map *m, struct error *err)
+{
+	struct type_traits t = traits_of(m->type);
+	struct cpu_set possible;
+
+	m->value_kind = t.value_kind;
+	if (t.per_cpu) {
+		if (cpu_possible(&possible, err) < 0)
+			return -1;
+		m->cpus = possible.count;
+	}
+	m->value_span = map_value_span(m);
+	return 0;
+}
+
+/* Pushes a closed map and, above it, its table of odds and ends. */
+static struct map *new_closed(lua_State *L, const char *name)
+{
+	struct map *m = handle_new(L, &map_class, sizeof(*m));
+
+	lua_createtable(L, 2, 2);
+	lua_pushstring(L, name);
+	lua_setfield(L, -2, "name");
+	lua_pushvalue(L, -1);
+	compat_setuservalue(L, -3);
+	return m;
+}
+
+/* Reads the types of keys and values from the options at `options` (0: none), which name them as
+ * `key`, `value` and `int64`. The map's table is on top of the stack, and is popped. */
+static void read_codecs(lua_State *L, struct map *m, int options)
+{
+	int table = lua_gettop(L);
+	enum int64_mode int64 = INT64_EXACT;
+
+	if (!options) {
+		m->key = codec_default(m->key_size);
+		m->value = codec_default(m->value_size);
+		lua_pop(L, 1);
+		return;
+	}
+	lua_getfield(L, options, "int64");
+	int64 = codec_parse_int64(L, -1);
+	lua_getfield(L, options, "key");
+	m->key = codec_parse(L, -1, m->key_size, int64, table, MAP_KEY_CODEC, "key");
+	lua_getfield(L, options, "value");
+	m->value = codec_parse(L, -1, m->value_size, int64, table, MAP_VALUE_CODEC, "value");
+	lua_settop(L, table - 1);
+}
+
+/* The kernel takes letters, digits, '_' and '.' (bpf_obj_name_cpy). */
+static void check_name(lua_State *L, int arg, const char *name)
+{
+	const char *p;
+
+	for (p = name; *p; p++) {
+		if (!strchr("_.", *p) && !(*p >= '0' && *p <= '9') &&
+			!((*p | 32) >= 'a' && (*p | 32) <= 'z'))
+			luaL_argerror(L, arg,
+				lua_pushfstring(L,
+					"name \"%s\" has the invalid character '%c' (see "
+					"ebpf.sanitize_name)",
+					name, *p));
+	}
+}
+
+static uint32_t field_u32(lua_State *L, int spec, const char *name)
+{
+	return (uint32_t)options_unsigned(L, spec, name, UINT32_MAX, 0);
+}
+
+/* Sizes that follow from the type are filled in, as everybody's objects leave them out. */
+static int fill_in(lua_State *L, int spec, struct map *m, struct error *err)
+{
+	struct cpu_set possible;
+
+	if (m->value_kind == MAP_VALUE_MAP) {
+		if (!m->value_size)
+			m->value_size = sizeof(uint32_t);
+		luaL_argcheck(L, m->value_size == sizeof(uint32_t), spec,
+			"the value_size of a map of maps must be 4, or left out");
+	}
+	if (m->type != BPF_MAP_TYPE_PERF_EVENT_ARRAY && m->type != BPF_MAP_TYPE_CPUMAP)
+		return 0;
+	if (cpu_possible(&possible, err) < 0)
+		return -1;
+	if (m->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY) {
+		m->key_size = m->key_size ? m->key_size : sizeof(uint32_t);
+		m->value_size = m->value_size ? m->value_size : sizeof(uint32_t);
+	}
+	if (!m->max_entries || m->max_entries > possible.last + 1)
+		m->max_entries = possible.last + 1;
+	return 0;
+}
+
+/* The numbers of a spec, and the codecs; the map's table is on top of the stack and popped. */
+static int read_spec(
+	lua_State *L, int spec, struct map *m, struct abi_map_create *attr, struct error *err)
+{
+	m->type = options_name(L, spec, "type", &names_map_types, BPF_MAP_TYPE_UNSPEC);
+	luaL_argcheck(L, m->type != BPF_MAP_TYPE_UNSPEC, spec, "field 'type' is missing");
+	m->key_size = field_u32(L, spec, "key_size");
+	m->value_size = field_u32(L, spec, "value_size");
+	m->max_entries = field_u32(L, spec, "max_entries");
+	m->flags = field_u32(L, spec, "flags");
+	m->value_kind = traits_of(m->type).value_kind;
+	if (fill_in(L, spec, m, err) < 0)
+		return -1;
+	read_codecs(L, m, spec);
+	m->key_size = m->key.size;
+	m->value_size = m->value.size;
+	lua_getfield(L, spec, "numa_node");
+	if (!lua_isnil(L, -1))
+		m->flags |= BPF_F_NUMA_NODE;
+	lua_pop(L, 1);
+	*attr = (struct abi_map_create){
+		.map_type = m->type,
+		.key_size = m->key_size,
+		.value_size = m->value_size,
+		.max_entries = m->max_entries,
+		.map_flags = m->flags,
+		.numa_node = field_u32(L, spec, "numa_node"),
+		.map_extra = options_unsigned(L, spec, "map_extra", UINT64_MAX, 0),
+	};
+	return set_traits(m, err);
+}
+
+/* What a spec most likely did wrong when the kernel answers EINVAL to it. */
+static const char *explain_invalid(const struct abi_map_create *attr)
+{
+	bool is_ring = attr->map_type == BPF_MAP_TYPE_RINGBUF ||
+		       attr->map_type == BPF_MAP_TYPE_USER_RINGBUF;
+
+	if (names_of(&names_map_types, attr->map_type) == NULL)
+		return "this library knows no such map type, nor it seems does the kernel";
+	if (is_ring)
+		return "max_entries of a ring must be a power of two and a multiple of the page "
+		       "size, key_size and value_size 0";
+	if (!attr->max_entries)
+		return "max_entries is 0";
+	if (attr->map_type == BPF_MAP_TYPE_LPM_TRIE && !(attr->map_flags & BPF_F_NO_PREALLOC))
+		return "an lpm_trie needs flags = 1 (BPF_F_NO_PREALLOC)";
+	if (attr->map_type == BPF_MAP_TYPE_ARRAY && attr->key_size != sizeof(uint32_t))
+		return "the key_size of an array must be 4";
+	return "a size or a flag does not suit this map type, or this kernel lacks the type";
+}
+
+/* Most maps are had with CAP_BPF; those of devices and sockets belong to the network. */
+static uint32_t map_needs(uint32_t type)
+{
+	switch (type) {
+	case BPF_MAP_TYPE_SOCKMAP:
+	case BPF_MAP_TYPE_SOCKHASH:
+	case BPF_MAP_TYPE_DEVMAP:
+	case BPF_MAP_TYPE_DEVMAP_HASH:
+	case BPF_MAP_TYPE_XSKMAP:
+		return PROBE_BPF | PROBE_NET_ADMIN;
+	default:
+		return PROBE_BPF;
+	}
+}
+
+static int create_failure(
+	lua_State *L, const struct abi_map_create *attr, int code, const char *name)
+{
+	struct error err;
+
+	error_errno(&err, code, "create map \"%s\"", name);
+	if (err.code == EINVAL)
+		error_append(&err, ": %s", explain_invalid(attr));
+	probe_explain_privilege(&err, map_needs(attr->map_type));
+	return failure_push(L, &err);
+}
+
+/* BPF_MAP_CREATE into `m`; a kernel that refuses names (before 4.15, dots before 5.2) gets one
+ * more try without. */
+static int create(lua_State *L, struct map *m, struct abi_map_create *attr)
+{
+	int ret;
+
+	ret = sys_bpf_fd(BPF_MAP_CREATE, attr, sizeof(*attr));
+	if (handle_reclaimed(L, ret))
+		ret = sys_bpf_fd(BPF_MAP_CREATE, attr, sizeof(*attr));
+	if ((ret == -EINVAL || ret == -E2BIG) && attr->map_name[0]) {
+		memset(attr->map_name, 0, sizeof(attr->map_name));
+		ret = sys_bpf_fd(BPF_MAP_CREATE, attr, sizeof(*attr));
+	}
+	m->handle.fd = ret < 0 ? -1 : ret;
+	return ret;
+}
+
+static int new_map(lua_State *L, int spec);
+
+/* The template of a map of maps: pushes a map made from spec.inner_map, or pushes a failure and
+ * returns 3. Nothing but its fd is needed, and only until the outer map is there. */
+static int push_inner(lua_State *L, int spec, struct map *m, struct map **inner)
+{
+	int ret;
+
+	*inner = NULL;
+	if (m->value_kind != MAP_VALUE_MAP)
+		return 1;
+	lua_getfield(L, spec, "inner_map");
+	luaL_argcheck(L, lua_istable(L, -1), spec, "a map of maps requires inner_map, a map spec");
+	ret = new_map(L, lua_gettop(L));
+	if (ret == 1)
+		*inner = lua_touserdata(L, -1);
+	return ret;
+}
+
+/* Pushes a map made after the spec at `spec`, or nil, message, errno; returns how many values. */
+static int new_map(lua_State *L, int spec)
+{
+	struct abi_map_create attr;
+	struct map *m, *inner;
+	const char *name;
+	struct error err;
+	int ret, map;
+
+	luaL_checkstack(L, 20, "map specs nested too deeply");
+	options_check(L, spec, "map spec", spec_fields);
+	name = options_string(L, spec, "name");
+	name = name ? name : "";
+	check_name(L, spec, name);
+	m = new_closed(L, name);
+	map = lua_gettop(L) - 1;
+	if (read_spec(L, spec, m, &attr, &err) < 0) {
+		error_prefix(&err, "create map \"%s\"", name);
+		return failure_push(L, &err);
+	}
+	snprintf(attr.map_name, sizeof(attr.map_name), "%.15s", name);
+	ret = push_inner(L, spec, m, &inner);
+	if (ret != 1)
+		return ret;
+	attr.inner_map_fd = inner ? (uint32_t)inner->handle.fd : 0;
+	ret = create(L, m, &attr);
+	if (inner) {
+		sys_close(inner->handle.fd);
+		inner->handle.fd = -1;
+	}
+	if (ret < 0)
+		return create_failure(L, &attr, ret, name);
+	lua_settop(L, map);
+	return 1;
+}
+
+/*
+ * core.new_map(spec) -> Map | nil, message, errno
+ * Creates a map after the fields of `spec` (see MapSpec), which stays as it is. Contents, pinning
+ * and freezing are the Lua face's.
+ */
+static int core_new_map(lua_State *L)
+{
+	lua_settop(L, 1);
+	luaL_checktype(L, 1, LUA_TTABLE);
+	return new_map(L, 1);
+}
+
+/* Learns from the kernel what map `m`, already open, is. */
+static int learn(struct map *m, struct abi_map_info *info, struct error *err)
+{
+	int ret;
+
+	memset(info, 0, sizeof(*info));
+	ret = sys_obj_info(m->handle.fd, info, sizeof(*info));
+	if (ret < 0)
+		return error_errno(err, ret, "ask the kernel about it");
+	m->type = info->type;
+	m->key_size = info->key_size;
+	m->value_size = info->value_size;
+	m->max_entries = info->max_entries;
+	m->flags = info->map_flags;
+	return set_traits(m, err);
+}
+
+/* Finishes a map that has just been opened; its userdata is on top of the stack. Reads the types
+ * of keys and values from the options at `options`. */
+static int adopt(lua_State *L, struct map *m, int options, const char *what)
+{
+	struct abi_map_info info;
+	struct error err;
+
+	if (learn(m, &info, &err) < 0) {
+		sys_close(m->handle.fd);
+		m->handle.fd = -1;
+		error_prefix(&err, "open map %s", what);
+		return failure_push(L, &err);
+	}
+	compat_getuservalue(L, -1);
+	lua_pushlstring(L, info.name, strnlen(info.name, sizeof(info.name)));
+	lua_setfield(L, -2, "name");
+	read_codecs(L, m, options);
+	return 1;
+}
+
+static int open_failure(lua_State *L, int code, const char *what)
+{
+	struct error err;
+
+	error_errno(&err, code, "open map %s", what);
+	probe_explain_privilege(&err, PROBE_SYS_ADMIN);
+	return failure_push(L, &err);
+}
+
+static const char *const open_fields[] = {"key", "value", "int64", "read_only", "write_only", NULL};
+
+/* Checks the table of options at `arg`, if there is one; its index or 0, and the open flags. */
+static int open_options(lua_State *L, int arg, uint32_t *flags)
+{
+	*flags = 0;
+	if (lua_isnoneornil(L, arg))
+		return 0;
+	options_check(L, arg, "open option", open_fields);
+	if (options_boolean(L, arg, "read_only", false))
+		*flags |= BPF_F_RDONLY;
+	if (options_boolean(L, arg, "write_only", false))
+		*flags |= BPF_F_WRONLY;
+	return arg;
+}
+
+/*
+ * core.load_pinned_map(path [, {key=, value=, int64=, read_only=, write_only=}])
+ *   -> Map | nil, message, errno
+ */
+static int core_load_pinned_map(lua_State *L)
+{
+	const char *path = luaL_checkstring(L, 1);
+	struct error err;
+	uint32_t flags;
+	struct map *m;
+	int options;
+
+	lua_settop(L, 2);
+	options = open_options(L, 2, &flags);
+	m = new_closed(L, path);
+	lua_pop(L, 1);
+	if (pin_open(L, 1, &m->handle, &map_class, flags, &err) < 0)
+		return failure_push(L, &err);
+	return adopt(L, m, options, path);
+}
+
+static int open_by_id(lua_State *L, uint32_t id, uint32_t flags, int options)
+{
+	struct map *m = new_closed(L, "");
+	char what[32];
+	int ret;
+
+	lua_pop(L, 1);
+	snprintf(what, sizeof(what), "with id %u", id);
+	ret = sys_fd_by_id(BPF_MAP_GET_FD_BY_ID, id, flags);
+	if (handle_reclaimed(L, ret))
+		ret = sys_fd_by_id(BPF_MAP_GET_FD_BY_ID, id, flags);
+	if (ret < 0)
+		return open_failure(L, ret, what);
+	m->handle.fd = ret;
+	return adopt(L, m, options, what);
+}
+
+int map_push_by_id(lua_State *L, uint32_t id)
+{
+	return open_by_id(L, id, 0, 0);
+}
+
+/* core.map_from_id(id [, {key=, value=, int64=, read_only=, write_only=}])
+ *   -> Map | nil, message, errno */
+static int core_map_from_id(lua_State *L)
+{
+	uint32_t id = (uint32_t)compat_check_unsigned(L, 1, UINT32_MAX);
+	uint32_t flags;
+	int options;
+
+	lua_settop(L, 2);
+	options = open_options(L, 2, &flags);
+	return open_by_id(L, id, flags, options);
+}
+
+/* core.next_map_id([id]) -> id | nil | nil, message, errno: the id behind `id`, or the first. */
+static int core_next_map_id(lua_State *L)
+{
+	uint32_t start = 0, next;
+	int ret;
+
+	if (!lua_isnoneornil(L, 1))
+		start = (uint32_t)compat_check_unsigned(L, 1, UINT32_MAX);
+	ret = sys_next_id(BPF_MAP_GET_NEXT_ID, start, &next);
+	if (ret == -ENOENT) {
+		lua_pushnil(L);
+		return 1;
+	}
+	if (ret < 0)
+		return failure_errno(L, ret, "list maps");
+	lua_pushinteger(L, (lua_Integer)next);
+	return 1;
+}
+
+/* m:clone() -> Map | nil, message, errno
+ * A second handle of the same map, with the same types; closing one leaves the other open. */
+int map_clone(lua_State *L)
+{
+	struct map *m = map_self_open(L);
+	struct map *copy;
+	int ret;
+
+	if (!m)
+		return 3;
+	lua_settop(L, 1);
+	copy = new_closed(L, map_push_name(L, 1));
+	compat_getuservalue(L, 1);
+	lua_rawgeti(L, -1, MAP_KEY_CODEC);
+	lua_rawseti(L, -3, MAP_KEY_CODEC);
+	lua_rawgeti(L, -1, MAP_VALUE_CODEC);
+	lua_rawseti(L, -3, MAP_VALUE_CODEC);
+	lua_pop(L, 2);
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
+	ret = sys_dup(m->handle.fd);
+	if (handle_reclaimed(L, ret))
+		ret = sys_dup(m->handle.fd);
+	if (ret < 0)
+		return map_failure(L, 1, ret, "clone");
+	*copy = *m;
+	copy->handle.fd = ret;
+	return 1;
+}
+
+static void set_u32(lua_State *L, const char *name, uint32_t value)
+{
+	lua_pushinteger(L, (lua_Integer)value);
+	lua_setfield(L, -2, name);
+}
+
+static void set_u64(lua_State *L, const char *name, uint64_t value)
+{
+	compat_push_u64(L, value, INT64_NUMBER);
+	lua_setfield(L, -2, name);
+}
+
+static void push_info(lua_State *L, const struct abi_map_info *info)
+{
+	lua_newtable(L);
+	options_push_name(L, &names_map_types, info->type);
+	lua_setfield(L, -2, "type");
+	lua_pushlstring(L, info->name, strnlen(info->name, sizeof(info->name)));
+	lua_setfield(L, -2, "name");
+	set_u32(L, "id", info->id);
+	set_u32(L, "key_size", info->key_size);
+	set_u32(L, "value_size", info->value_size);
+	set_u32(L, "max_entries", info->max_entries);
+	set_u32(L, "flags", info->map_flags);
+	set_u32(L, "ifindex", info->ifindex);
+	set_u64(L, "netns_dev", info->netns_dev);
+	set_u64(L, "netns_ino", info->netns_ino);
+	set_u32(L, "btf_id", info->btf_id);
+	set_u32(L, "btf_key_type_id", info->btf_key_type_id);
+	set_u32(L, "btf_value_type_id", info->btf_value_type_id);
+	set_u32(L, "btf_vmlinux_value_type_id", info->btf_vmlinux_value_type_id);
+	compat_push_u64(L, info->map_extra, INT64_EXACT);
+	lua_setfield(L, -2, "map_extra");
+}
+
+/* m:info() -> table | nil, message, errno
+ * What the kernel says of the map (struct bpf_map_info), and from /proc whether it is frozen. */
+int map_info(lua_State *L)
+{
+	struct map *m = map_self_open(L);
+	struct abi_map_info info;
+	unsigned int frozen;
+	int ret;
+
+	if (!m)
+		return 3;
+	memset(&info, 0, sizeof(info));
+	ret = sys_obj_info(m->handle.fd, &info, sizeof(info));
+	if (ret < 0)
+		return map_failure(L, 1, ret, "ask about");
+	ret = sys_fdinfo(m->handle.fd, "frozen", &frozen);
+	push_info(L, &info);
+	if (ret == 0) {
+		lua_pushboolean(L, frozen != 0);
+		lua_setfield(L, -2, "frozen");
+	}
+	return 1;
+}
+
+void map_new_register(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{"new_map", core_new_map},
+		{"load_pinned_map", core_load_pinned_map},
+		{"map_from_id", core_map_from_id},
+		{"next_map_id", core_next_map_id},
+		{NULL, NULL},
+	};
+
+	luaL_setfuncs(L, functions, 0);
+}

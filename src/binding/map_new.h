@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Where maps come from: a spec, a pin, an id, another map. */
+#ifndef EBPF_MAP_NEW_H
+#define EBPF_MAP_NEW_H
+
+#include "compat.h"
+
+#pragma GCC visibility push(hidden)
+
+/* Adds the constructors to the core module, whose table is on top of the stack. */
+void map_new_register(lua_State *L);
+
+/* Methods that need what the kernel knows of the map. */
+int map_clone(lua_State *L);
+int map_info(lua_State *L);
+
+#pragma GCC visibility pop
+
+#endif
