@@ -7,6 +7,7 @@
 static void (*const rooms[])(lua_State *L) = {
 	insns_register,
 	map_register,
+	perf_register,
 	NULL,
 };
 
