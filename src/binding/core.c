@@ -6,8 +6,8 @@
 /* What the Lua face puts together; see lua/ebpf/init.lua. */
 static void (*const rooms[])(lua_State *L) = {
 	insns_register,
+	object_spec_register,
 	map_register,
-	perf_register,
 	NULL,
 };
 

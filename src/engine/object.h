@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "btf.h"
 #include "error.h"
 #include "insn.h"
 #include "sections.h"
@@ -53,6 +54,7 @@ struct object_program {
 struct object {
 	bool foreign; /* in the byte order this machine does not have */
 	bool big_endian;
+	struct btf btf; /* all zero: none */
 	char *license; /* NULL: none */
 	uint32_t kernel_version;
 	struct object_map *maps;

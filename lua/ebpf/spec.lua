@@ -1,0 +1,174 @@
+--- Object files before they meet the kernel: what maps and programs they define, as plain tables that can be edited,
+--- copied and printed. Reading them needs no privilege, and any kernel or none.
+local core = require "ebpf.core"
+
+local spec = {}
+
+---@alias ebpf.map_type string the kernel's name as bpftool prints it ("hash", "lru_percpu_hash")
+
+--- A map to be made. Loading never changes it.
+---@class ebpf.MapSpec
+---@field name string
+---@field type ebpf.map_type|integer a number where this library does not know the type
+---@field key_size integer bytes
+---@field value_size integer bytes
+---@field max_entries integer
+---@field flags integer BPF_F_* of BPF_MAP_CREATE
+---@field map_extra integer meaning depends on the type
+---@field numa_node integer
+---@field pinning "none"|"by_name" whether loading shares the map by a pin of its name
+---@field inner_map ebpf.MapSpec? maps of maps: what the maps in it are like
+---@field contents any[][]? initial elements, {key, value} each. A section of data has one, {0, bytes}; without it, it
+--- is all zero. A map of maps or a program array has {index, name}, where the name is that of a map or program.
+---@field freeze boolean? made read-only for user space once its contents are in
+local MapSpec = {}
+
+--- A program to be loaded. Loading never changes it.
+---@class ebpf.ProgramSpec
+---@field name string
+---@field section string the ELF section it came from
+---@field type string|integer the kernel's name as bpftool prints it ("xdp", "sched_cls"); "unspec": unknown section
+---@field attach_type string|integer? what the program expects to be attached to ("cgroup_inet_ingress")
+---@field attach_to string? what follows the slash in the section's name ("sys_enter_openat")
+---@field instructions userdata with all functions of the object that it calls, see ebpf.asm
+---@field license string?
+---@field kernel_version integer LINUX_VERSION_CODE, for old kernels' kprobes; 0: not given
+---@field flags integer BPF_F_* of BPF_PROG_LOAD
+---@field autoload boolean false: loaded only when asked for by name (the section begins with "?" or is unknown)
+local ProgramSpec = {}
+
+--- What an object file defines.
+---@class ebpf.CollectionSpec
+---@field maps table<string, ebpf.MapSpec> by name, those of global variables by section (".rodata")
+---@field programs table<string, ebpf.ProgramSpec> by name
+---@field license string?
+---@field kernel_version integer
+---@field byte_order "little"|"big"
+local CollectionSpec = {}
+
+spec.MapSpec = MapSpec
+spec.ProgramSpec = ProgramSpec
+spec.CollectionSpec = CollectionSpec
+
+-- Tables are copied all the way down; instructions copy themselves; whatever else is a value or a shared object (a map
+-- put into contents, functions of a codec). `seen` keeps what is one table one table.
+local function deep_copy(value, seen)
+  if type(value) ~= "table" then
+    return value
+  end
+  if not seen[value] then
+    local copy = {}
+    seen[value] = copy
+    for k, v in pairs(value) do
+      copy[deep_copy(k, seen)] = deep_copy(v, seen)
+    end
+    if type(value.instructions) == "userdata" then
+      copy.instructions = value.instructions:copy()
+    end
+    setmetatable(copy, getmetatable(value))
+  end
+  return seen[value]
+end
+
+--- A copy that shares nothing with the original, instructions, contents and inner map included. Maps and programs that
+--- stand in `contents` as objects stay the same objects.
+---@return ebpf.MapSpec
+function MapSpec:copy()
+  return deep_copy(self, {})
+end
+
+--- A copy that shares nothing with the original.
+---@return ebpf.ProgramSpec
+function ProgramSpec:copy()
+  return deep_copy(self, {})
+end
+
+--- A copy that shares nothing with the original.
+---@return ebpf.CollectionSpec
+function CollectionSpec:copy()
+  return deep_copy(self, {})
+end
+
+local function number(value)
+  return type(value) == "number" and ("%d"):format(value) or tostring(value)
+end
+
+local map_spec = { __index = MapSpec, __name = "ebpf.MapSpec" }
+
+-- hash "events" (key_size=4, value_size=8, max_entries=1024, flags=0)
+function map_spec:__tostring()
+  return ('%s "%s" (key_size=%s, value_size=%s, max_entries=%s, flags=%s)'):format(self.type, self.name,
+    number(self.key_size), number(self.value_size), number(self.max_entries), number(self.flags))
+end
+
+local program_spec = { __index = ProgramSpec, __name = "ebpf.ProgramSpec" }
+
+-- xdp "count" (section="xdp", 23 instructions)
+function program_spec:__tostring()
+  return ('%s "%s" (section="%s", %d instructions)'):format(self.type, self.name, tostring(self.section),
+    #self.instructions)
+end
+
+local collection_spec = { __index = CollectionSpec, __name = "ebpf.CollectionSpec" }
+
+-- Each spec of a table on a line of its own, in the order of their names.
+local function list(lines, kind, specs)
+  local names = {}
+  for name in pairs(specs) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    lines[#lines + 1] = "  " .. kind .. " " .. tostring(specs[name])
+  end
+end
+
+function collection_spec:__tostring()
+  local lines = { ("collection spec (license=%s, %s-endian)"):format(
+    self.license and '"' .. self.license .. '"' or "none", self.byte_order) }
+  list(lines, "map", self.maps)
+  list(lines, "program", self.programs)
+  return table.concat(lines, "\n")
+end
+
+-- Gives the tables that C made their methods.
+local function finish(result, message, errno)
+  if not result then
+    return nil, message, errno
+  end
+  for _, map in pairs(result.maps) do
+    setmetatable(map, map_spec)
+    if map.inner_map then
+      setmetatable(map.inner_map, map_spec)
+    end
+  end
+  for _, program in pairs(result.programs) do
+    setmetatable(program, program_spec)
+  end
+  return setmetatable(result, collection_spec)
+end
+
+--- Reads an object file compiled by `clang -target bpf -c`, of either byte order, with or without -g.
+---
+--- Where things come from: programs from the global functions of sections, by libbpf's section names; maps from ".maps"
+--- (needs -g) and "maps"; global variables from .data*, .rodata* and .bss*; license and kernel version from "license" and
+--- "version".
+---@param path string at most 1 GiB
+---@return ebpf.CollectionSpec|nil spec nil on failure
+---@return string? message
+---@return integer? errno ENOEXEC for what is no object file this library understands, else of open(2) and read(2)
+function spec.load(path)
+  return finish(core.load_object(path))
+end
+
+--- The same for an object file in memory.
+---@param bytes string
+---@param name string? what messages call it
+---@return ebpf.CollectionSpec|nil spec nil on failure
+---@return string? message
+---@return integer? errno
+function spec.parse(bytes, name)
+  return finish(core.parse_object(bytes, name))
+end
+
+return spec

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* Object files become plain Lua tables: lua/ebpf/spec.lua gives them their methods. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../engine/object.h"
+#include "../engine/sys.h"
+#include "failure.h"
+#include "insns.h"
+#include "options.h"
+#include "rooms.h"
+
+#define PARSED_CLASS "ebpf.parsed_object"
+
+enum { FILE_LIMIT = 1 << 30 };
+
+/* Owns what is in C while tables are made of it, so that an error thrown meanwhile leaks nothing. */
+struct parsed {
+	char *file;
+	struct object object;
+};
+
+static void parsed_release(struct parsed *parsed)
+{
+	free(parsed->file);
+	parsed->file = NULL;
+	object_free(&parsed->object);
+}
+
+static int parsed_gc(lua_State *L)
+{
+	parsed_release(luaL_checkudata(L, 1, PARSED_CLASS));
+	return 0;
+}
+
+static struct parsed *parsed_new(lua_State *L)
+{
+	struct parsed *parsed = compat_newuserdata(L, sizeof(*parsed));
+
+	memset(parsed, 0, sizeof(*parsed));
+	luaL_setmetatable(L, PARSED_CLASS);
+	return parsed;
+}
+
+static void set_integer(lua_State *L, const char *name, uint32_t value)
+{
+	lua_pushinteger(L, (lua_Integer)value);
+	lua_setfield(L, -2, name);
+}
+
+static void set_string(lua_State *L, const char *name, const char *value)
+{
+	lua_pushstring(L, value);
+	lua_setfield(L, -2, name);
+}
+
+static void set_boolean(lua_State *L, const char *name, bool value)
+{
+	lua_pushboolean(L, value);
+	lua_setfield(L, -2, name);
+}
+
+/* The table on top gets {key, <value above it>} as its element `index`. Pops the value. */
+static void add_pair(lua_State *L, uint32_t index, uint32_t key)
+{
+	lua_createtable(L, 2, 0);
+	lua_insert(L, -2);
+	lua_rawseti(L, -2, 2);
+	lua_pushinteger(L, (lua_Integer)key);
+	lua_rawseti(L, -2, 1);
+	lua_rawseti(L, -2, (int)index);
+}
+
+/* Initial elements: the bytes of a data section, or the names of maps or programs. */
+static void set_contents(lua_State *L, const struct object_map *map)
+{
+	uint32_t i;
+
+	if (!map->slot_count && !map->data)
+		return;
+	lua_newtable(L);
+	for (i = 0; i < map->slot_count; i++) {
+		lua_pushstring(L, map->slots[i].name);
+		add_pair(L, i + 1, map->slots[i].key);
+	}
+	if (map->data) {
+		lua_pushlstring(L, (const char *)map->data, map->data_size);
+		add_pair(L, 1, 0);
+	}
+	lua_setfield(L, -2, "contents");
+}
+
+static void push_map(lua_State *L, const struct object_map *map)
+{
+	luaL_checkstack(L, 8, "map spec");
+	lua_newtable(L);
+	set_string(L, "name", map->name);
+	options_push_name(L, &names_map_types, map->type);
+	lua_setfield(L, -2, "type");
+	set_integer(L, "key_size", map->key_size);
+	set_integer(L, "value_size", map->value_size);
+	set_integer(L, "max_entries", map->max_entries);
+	set_integer(L, "flags", map->flags);
+	set_integer(L, "numa_node", map->numa_node);
+	compat_push_u64(L, map->map_extra, INT64_EXACT);
+	lua_setfield(L, -2, "map_extra");
+	set_string(L, "pinning", map->pin_by_name ? "by_name" : "none");
+	if (map->freeze)
+		set_boolean(L, "freeze", true);
+	set_contents(L, map);
+	if (map->inner) {
+		push_map(L, map->inner);
+		lua_setfield(L, -2, "inner_map");
+	}
+}
+
+static uint32_t program_flags(const struct section_def *def)
+{
+	uint32_t flags = 0;
+
+	if (def->flags & SECTION_SLEEPABLE)
+		flags |= BPF_F_SLEEPABLE;
+	if (def->flags & SECTION_XDP_FRAGS)
+		flags |= BPF_F_XDP_HAS_FRAGS;
+	return flags;
+}
+
+/* What the section's name says. */
+static void set_match(lua_State *L, const struct section_match *match)
+{
+	const struct section_def *def = match->def;
+
+	options_push_name(L, &names_prog_types, def ? def->prog_type : BPF_PROG_TYPE_UNSPEC);
+	lua_setfield(L, -2, "type");
+	if (def && def->flags & SECTION_ATTACH) {
+		options_push_name(L, &names_attach_types, def->attach_type);
+		lua_setfield(L, -2, "attach_type");
+	}
+	/* What stands behind "struct_ops/" is for the reader only. */
+	if (match->target && match->target[0] && def->prog_type != BPF_PROG_TYPE_STRUCT_OPS)
+		set_string(L, "attach_to", match->target);
+	set_integer(L, "flags", def ? program_flags(def) : 0);
+	set_boolean(L, "autoload", match->autoload && def);
+}
+
+/* The instructions move out of the object into their own userdata. */
+static void push_program(lua_State *L, const struct object *object, struct object_program *program)
+{
+	struct insns *insns;
+
+	lua_newtable(L);
+	set_string(L, "name", program->name);
+	set_string(L, "section", program->section);
+	set_match(L, &program->match);
+	if (object->license)
+		set_string(L, "license", object->license);
+	set_integer(L, "kernel_version", object->kernel_version);
+	insns = insns_new(L);
+	*insns = program->insns;
+	memset(&program->insns, 0, sizeof(program->insns));
+	lua_setfield(L, -2, "instructions");
+}
+
+static void push_object(lua_State *L, struct object *object)
+{
+	uint32_t i;
+
+	luaL_checkstack(L, 8, "collection spec");
+	lua_newtable(L);
+	lua_newtable(L);
+	for (i = 0; i < object->map_count; i++) {
+		push_map(L, &object->maps[i]);
+		lua_setfield(L, -2, object->maps[i].name);
+	}
+	lua_setfield(L, -2, "maps");
+	lua_newtable(L);
+	for (i = 0; i < object->program_count; i++) {
+		push_program(L, object, &object->programs[i]);
+		lua_setfield(L, -2, object->programs[i].name);
+	}
+	lua_setfield(L, -2, "programs");
+	if (object->license)
+		set_string(L, "license", object->license);
+	set_integer(L, "kernel_version", object->kernel_version);
+	set_string(L, "byte_order", object->big_endian ? "big" : "little");
+}
+
+/*
+ * core.parse_object(bytes [, name]): the maps and programs of an object file, as tables.
+ *
+ * bytes  string: the whole file
+ * name   string: what error messages call it
+ *
+ * Returns {maps = {[name] = ...}, programs = {[name] = ...}, license, kernel_version, byte_order},
+ * fields as told in lua/ebpf/spec.lua; or nil, message, ENOEXEC when the object is malformed or
+ * asks for what this library does not know. No system call is made.
+ */
+static int parse_object(lua_State *L)
+{
+	size_t size;
+	const char *bytes = luaL_checklstring(L, 1, &size);
+	const char *name = luaL_optstring(L, 2, NULL);
+	struct parsed *parsed = parsed_new(L);
+	struct error err;
+
+	if (object_parse(&parsed->object, bytes, size, &err) < 0) {
+		parsed_release(parsed);
+		if (name)
+			error_prefix(&err, "parse spec \"%.200s\"", name);
+		else
+			error_prefix(&err, "parse spec");
+		return failure_push(L, &err);
+	}
+	push_object(L, &parsed->object);
+	parsed_release(parsed);
+	return 1;
+}
+
+/*
+ * core.load_object(path): the same for a file.
+ *
+ * Returns as parse_object() does; when the file cannot be read, nil, message and the errno of
+ * open(2) or read(2); EISDIR for a directory, EINVAL for a device or a pipe, EFBIG beyond 1 GiB.
+ */
+static int load_object(lua_State *L)
+{
+	const char *path = luaL_checkstring(L, 1);
+	struct parsed *parsed = parsed_new(L);
+	struct error err;
+	size_t size;
+	int ret = sys_read_file(path, FILE_LIMIT, &parsed->file, &size);
+
+	if (handle_reclaimed(L, ret))
+		ret = sys_read_file(path, FILE_LIMIT, &parsed->file, &size);
+	if (ret == -EINVAL)
+		error_set(&err, EINVAL, "not a regular file");
+	else if (ret < 0)
+		error_describe(err.code = -ret, err.text, sizeof(err.text));
+	else
+		ret = object_parse(&parsed->object, parsed->file, size, &err);
+	if (ret < 0) {
+		parsed_release(parsed);
+		error_prefix(&err, "load spec \"%.200s\"", path);
+		return failure_push(L, &err);
+	}
+	push_object(L, &parsed->object);
+	parsed_release(parsed);
+	return 1;
+}
+
+/*
+ * core.match_section(name): what the name of a program's section says about the program.
+ *
+ * Returns {type, attach_type, attach_to, flags, autoload}, of a program spec; type is "unspec"
+ * and autoload false where the name says nothing. The rules and names are libbpf's.
+ */
+static int match_section(lua_State *L)
+{
+	struct section_match match;
+
+	sections_match(luaL_checkstring(L, 1), &match);
+	lua_newtable(L);
+	set_match(L, &match);
+	return 1;
+}
+
+/* core.section_patterns(): the names that are known, in the order they are tried. */
+static int section_patterns(lua_State *L)
+{
+	uint32_t i;
+
+	lua_createtable(L, (int)section_def_count, 0);
+	for (i = 0; i < section_def_count; i++) {
+		lua_pushstring(L, section_defs[i].pattern);
+		lua_rawseti(L, -2, (int)i + 1);
+	}
+	return 1;
+}
+
+void object_spec_register(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{"parse_object", parse_object},
+		{"load_object", load_object},
+		{"match_section", match_section},
+		{"section_patterns", section_patterns},
+		{NULL, NULL},
+	};
+
+	if (luaL_newmetatable(L, PARSED_CLASS)) {
+		lua_pushcfunction(L, parsed_gc);
+		lua_setfield(L, -2, "__gc");
+	}
+	lua_pop(L, 1);
+	luaL_setfuncs(L, functions, 0);
+}

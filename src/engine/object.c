@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include "object.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "object_build.h"
+
+/* How many instructions all functions and programs may have together, besides one for each byte
+ * of input: functions are copied into every program that calls them, and a small file could
+ * otherwise ask for any amount of memory. */
+enum { SLOTS_BASE = 1 << 22 };
+
+static bool has_prefix(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+/* ".data" itself or ".data.anything". */
+static bool is_family(const char *name, const char *family)
+{
+	size_t n = strlen(family);
+
+	return strncmp(name, family, n) == 0 && (!name[n] || name[n] == '.');
+}
+
+static enum object_role role_of(const struct elf_section *section)
+{
+	const char *name = section->name;
+
+	if (section->type != SHT_PROGBITS && section->type != SHT_NOBITS)
+		return ROLE_OTHER;
+	if (!section->size)
+		return ROLE_OTHER;
+	if (section->flags & SHF_EXECINSTR)
+		return section->type == SHT_PROGBITS ? ROLE_CODE : ROLE_OTHER;
+	if (is_family(name, ".data") || is_family(name, ".rodata") || is_family(name, ".bss"))
+		return ROLE_DATA;
+	if (strcmp(name, ".maps") == 0)
+		return ROLE_BTF_MAPS;
+	if (section->type == SHT_NOBITS)
+		return ROLE_OTHER;
+	if (strcmp(name, ".BTF") == 0)
+		return ROLE_BTF;
+	if (has_prefix(name, "license"))
+		return ROLE_LICENSE;
+	if (has_prefix(name, "version"))
+		return ROLE_VERSION;
+	if (has_prefix(name, "maps"))
+		return ROLE_LEGACY_MAPS;
+	return ROLE_OTHER;
+}
+
+static int in_section(const struct object_build *b, uint32_t section, struct error *err)
+{
+	return error_prefix(err, "section \"%.80s\"", b->elf.sections[section].name);
+}
+
+/* Gives each section its role and its relocations. */
+static int sort_sections(struct object_build *b, struct error *err)
+{
+	const struct elf_section *section;
+	struct object_part *target;
+	uint32_t i;
+
+	b->parts = calloc(b->elf.section_count, sizeof(*b->parts));
+	if (!b->parts)
+		return error_errno(err, ENOMEM, "sort %u sections", b->elf.section_count);
+	for (i = 1; i < b->elf.section_count; i++) {
+		section = &b->elf.sections[i];
+		b->parts[i].role = (uint8_t)role_of(section);
+		if (b->parts[i].role != ROLE_OTHER && section->flags & SHF_COMPRESSED) {
+			error_set(err, ENOEXEC, "compressed sections are not supported");
+			return in_section(b, i, err);
+		}
+	}
+	for (i = 1; i < b->elf.section_count; i++) {
+		section = &b->elf.sections[i];
+		if (section->type != SHT_REL && section->type != SHT_RELA)
+			continue;
+		if (!section->info || section->info >= b->elf.section_count) {
+			error_set(err, ENOEXEC, "relocates section %u of %u", section->info,
+				b->elf.section_count);
+			return in_section(b, i, err);
+		}
+		target = &b->parts[section->info];
+		if (target->relocs && target->role != ROLE_OTHER) {
+			error_set(err, ENOEXEC, "a second section of relocations for \"%.80s\"",
+				b->elf.sections[section->info].name);
+			return in_section(b, i, err);
+		}
+		target->relocs = i;
+	}
+	return 0;
+}
+
+static int read_license(struct object_build *b, uint32_t index, struct error *err)
+{
+	const struct elf_section *section = &b->elf.sections[index];
+
+	if (b->object->license)
+		return error_set(err, ENOEXEC, "a second license");
+	b->object->license = strndup((const char *)section->data, section->size);
+	if (!b->object->license)
+		return error_errno(err, ENOMEM, "copy the license");
+	return 0;
+}
+
+static int read_version(struct object_build *b, uint32_t index, struct error *err)
+{
+	const struct elf_section *section = &b->elf.sections[index];
+
+	if (section->size != sizeof(uint32_t))
+		return error_set(err, ENOEXEC, "the kernel version has %llu bytes, not 4",
+			(unsigned long long)section->size);
+	b->object->kernel_version = elf_word(&b->elf, section->data);
+	return 0;
+}
+
+static int read_btf(struct object_build *b, uint32_t index, struct error *err)
+{
+	const struct elf_section *section = &b->elf.sections[index];
+
+	if (b->object->btf.data)
+		return error_set(err, ENOEXEC, "a second section of BTF");
+	return btf_parse(&b->object->btf, section->data, section->size, err);
+}
+
+typedef int (*section_reader)(struct object_build *b, uint32_t section, struct error *err);
+
+static int for_each(
+	struct object_build *b, enum object_role role, section_reader read, struct error *err)
+{
+	uint32_t i;
+
+	for (i = 1; i < b->elf.section_count; i++) {
+		if (b->parts[i].role == role && read(b, i, err) < 0)
+			return in_section(b, i, err);
+	}
+	return 0;
+}
+
+static int build(struct object_build *b, struct error *err)
+{
+	if (sort_sections(b, err) < 0 || for_each(b, ROLE_LICENSE, read_license, err) < 0 ||
+		for_each(b, ROLE_VERSION, read_version, err) < 0 ||
+		for_each(b, ROLE_BTF, read_btf, err) < 0 ||
+		for_each(b, ROLE_LEGACY_MAPS, object_read_legacy_maps, err) < 0 ||
+		for_each(b, ROLE_BTF_MAPS, object_read_btf_maps, err) < 0 ||
+		for_each(b, ROLE_DATA, object_read_data, err) < 0)
+		return -1;
+	object_name_data_types(b);
+	object_sort_places(b);
+	if (object_split_functions(b, err) < 0 ||
+		for_each(b, ROLE_CODE, object_relocate, err) < 0 ||
+		for_each(b, ROLE_BTF_MAPS, object_fill_slots, err) < 0 ||
+		object_link_programs(b, err) < 0)
+		return -1;
+	object_drop_unwanted_data(b);
+	return 0;
+}
+
+int object_parse(struct object *object, const void *data, size_t size, struct error *err)
+{
+	struct object_build b = {.object = object, .slots_left = SLOTS_BASE + (uint64_t)size};
+	uint32_t i;
+	int ret = elf_open(&b.elf, data, size, err);
+
+	if (ret == 0) {
+		object->foreign = b.elf.foreign;
+		object->big_endian = b.elf.big_endian;
+		ret = build(&b, err);
+	}
+	for (i = 0; i < b.function_count; i++)
+		insns_free(&b.functions[i].insns);
+	free(b.functions);
+	free(b.function_by_name);
+	free(b.places);
+	free(b.parts);
+	pool_free(&b.function_names);
+	pool_free(&b.map_names);
+	elf_close(&b.elf);
+	return ret;
+}
+
+void object_free_map(struct object_map *map)
+{
+	uint32_t i;
+
+	if (map->inner)
+		object_free_map(map->inner);
+	free(map->inner);
+	for (i = 0; i < map->slot_count; i++)
+		free(map->slots[i].name);
+	free(map->slots);
+	free(map->name);
+	free(map->section);
+	free(map->data);
+}
+
+void object_free(struct object *object)
+{
+	uint32_t i;
+
+	for (i = 0; i < object->map_count; i++)
+		object_free_map(&object->maps[i]);
+	for (i = 0; i < object->program_count; i++) {
+		free(object->programs[i].name);
+		free(object->programs[i].section);
+		insns_free(&object->programs[i].insns);
+	}
+	free(object->maps);
+	free(object->programs);
+	free(object->license);
+	btf_free(&object->btf);
+	memset(object, 0, sizeof(*object));
+}

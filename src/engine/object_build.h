@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the rooms of the object parser share while one object is being understood. Each room
+ * adds its part in the order object_parse() calls them; a failure leaves everything to be freed
+ * by object_parse() and object_free().
+ */
+#ifndef EBPF_OBJECT_BUILD_H
+#define EBPF_OBJECT_BUILD_H
+
+#include "elf.h"
+#include "object.h"
+#include "pool.h"
+
+#pragma GCC visibility push(hidden)
+
+/* What a section is for. */
+enum object_role {
+	ROLE_OTHER,
+	ROLE_CODE,
+	ROLE_LICENSE,
+	ROLE_VERSION,
+	ROLE_LEGACY_MAPS,
+	ROLE_BTF_MAPS,
+	ROLE_DATA,
+	ROLE_BTF,
+};
+
+struct object_part {
+	uint8_t role; /* enum object_role */
+	bool wanted; /* ROLE_DATA: a symbol or a relocation leads there */
+	uint32_t relocs; /* the section with its relocations; 0: none */
+	uint32_t map; /* ROLE_DATA: its index among the maps */
+};
+
+/* A function of a code section, program or not. */
+struct object_function {
+	const struct elf_symbol *symbol;
+	uint64_t start; /* bytes into the section */
+	uint64_t end;
+	uint32_t name; /* number in function_names, unique also where the symbols' names are not */
+	bool is_program;
+	struct insns insns; /* its own only */
+};
+
+/* Where the definition of a map lies. */
+struct object_place {
+	uint32_t section;
+	uint32_t map;
+	uint64_t offset;
+	bool has_values; /* its elements are initialised by relocations, */
+	uint32_t values_offset; /* so many bytes and more behind its offset */
+};
+
+struct object_build {
+	struct object *object;
+	struct elf elf;
+	struct object_part *parts; /* by section */
+	struct pool map_names; /* numbered as the maps are */
+	uint32_t map_room;
+	struct object_place *places; /* by section and offset, once object_sort_places() ran */
+	uint32_t place_count, place_room;
+	struct object_function *functions; /* by section and start */
+	uint32_t function_count;
+	struct pool function_names;
+	uint32_t *function_by_name; /* index of the function, by the number of its name */
+	uint64_t slots_left; /* how many instructions may still be kept */
+};
+
+/* The section that holds a symbol, or NULL: undefined, absolute, common. */
+const struct elf_section *object_symbol_section(
+	const struct object_build *b, const struct elf_symbol *symbol);
+enum object_role object_symbol_role(const struct object_build *b, const struct elf_symbol *symbol);
+
+/* Appends a map; a second one of that name is an error. The pointer is good until the next. */
+struct object_map *object_new_map(
+	struct object_build *b, const char *name, const char *section, struct error *err);
+
+/* Remembers where the map just added lies, and finds maps again; NULL when none begins there. */
+int object_add_place(struct object_build *b, uint32_t section, uint64_t offset, struct error *err);
+void object_sort_places(struct object_build *b);
+struct object_map *object_find_map(const struct object_build *b, uint32_t section, uint64_t offset);
+
+/* The map of a section of data. */
+struct object_map *object_data_map(const struct object_build *b, uint32_t section);
+
+/* The index of the first function at or behind that place, in this section or a later one. */
+uint32_t object_first_function(const struct object_build *b, uint32_t section, uint64_t offset);
+
+/* The function that begins there, or NULL. */
+const struct object_function *object_find_function(
+	const struct object_build *b, uint32_t section, uint64_t offset);
+static inline const char *object_function_name(
+	const struct object_build *b, const struct object_function *function)
+{
+	return pool_get(&b->function_names, function->name);
+}
+
+/* The rooms, in the order they work. */
+int object_read_legacy_maps(struct object_build *b, uint32_t section, struct error *err);
+int object_read_btf_maps(struct object_build *b, uint32_t section, struct error *err);
+int object_read_data(struct object_build *b, uint32_t section, struct error *err);
+void object_name_data_types(struct object_build *b);
+int object_split_functions(struct object_build *b, struct error *err);
+int object_relocate(struct object_build *b, uint32_t section, struct error *err);
+int object_fill_slots(struct object_build *b, uint32_t section, struct error *err);
+int object_link_programs(struct object_build *b, struct error *err);
+void object_drop_unwanted_data(struct object_build *b);
+
+void object_free_map(struct object_map *map);
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Initial elements of maps of maps and program arrays: relocations of ".maps" that fall into a
+ * map's `values`.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "object_build.h"
+
+enum { POINTER_SIZE = 8 };
+
+/* The map whose definition is the last to begin at or before `offset`, or NULL. */
+static const struct object_place *find_place(
+	const struct object_build *b, uint32_t section, uint64_t offset)
+{
+	uint32_t low = 0, high = b->place_count, middle;
+	const struct object_place *at;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		at = &b->places[middle];
+		if (at->section < section || (at->section == section && at->offset <= offset))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low || b->places[low - 1].section != section)
+		return NULL;
+	return &b->places[low - 1];
+}
+
+/* What the element is: the name of a map for maps of maps, of a program for program arrays. */
+static const char *target_name(
+	const struct object_build *b, const struct object_map *map, const struct elf_symbol *symbol)
+{
+	const struct object_function *function;
+	const struct object_map *target;
+
+	if (map->inner) {
+		target = object_find_map(b, symbol->section, symbol->value);
+		return target && symbol->type != STT_SECTION ? target->name : NULL;
+	}
+	function = object_find_function(b, symbol->section, symbol->value);
+	return function && function->is_program ? object_function_name(b, function) : NULL;
+}
+
+static int add_slot(const struct object_build *b, uint32_t section, const struct elf_reloc *reloc,
+	uint32_t *room, struct error *err)
+{
+	const struct object_place *place = find_place(b, section, reloc->offset);
+	struct object_map *map = place ? &b->object->maps[place->map] : NULL;
+	struct object_slot *grown;
+	uint64_t offset, key;
+	const char *name;
+
+	offset = place ? reloc->offset - place->offset : 0;
+	if (!map || !place->has_values || offset < place->values_offset ||
+		(offset - place->values_offset) % POINTER_SIZE)
+		return error_set(err, ENOEXEC,
+			"\"%.80s\" is stored at byte %" PRIu64 ", where no values are",
+			reloc->symbol->name, reloc->offset);
+	key = (offset - place->values_offset) / POINTER_SIZE;
+	name = target_name(b, map, reloc->symbol);
+	if (!name || key > UINT32_MAX)
+		return error_set(err, ENOEXEC,
+			"map \"%.80s\": element %" PRIu64 " (\"%.80s\") is no %s", map->name, key,
+			reloc->symbol->name, map->inner ? "map" : "program");
+	/* Relocations are ascending, so the slots of one map come one after the other. */
+	if (!map->slot_count)
+		*room = 0;
+	grown = pool_grow(map->slots, room, map->slot_count, 1, sizeof(*grown));
+	if (!grown)
+		return error_errno(err, ENOMEM, "keep element %" PRIu64, key);
+	map->slots = grown;
+	grown[map->slot_count].key = (uint32_t)key;
+	grown[map->slot_count].name = strdup(name);
+	if (!grown[map->slot_count].name)
+		return error_errno(err, ENOMEM, "keep element %" PRIu64, key);
+	map->slot_count++;
+	return 0;
+}
+
+int object_fill_slots(struct object_build *b, uint32_t section, struct error *err)
+{
+	struct elf_reloc *relocs;
+	uint32_t count, i, room = 0;
+	int ret = 0;
+
+	if (!b->parts[section].relocs)
+		return 0;
+	if (elf_read_relocs(
+		    &b->elf, &b->elf.sections[b->parts[section].relocs], &relocs, &count, err) < 0)
+		return -1;
+	for (i = 0; ret == 0 && i < count; i++)
+		ret = add_slot(b, section, &relocs[i], &room, err);
+	free(relocs);
+	return ret;
+}
