@@ -154,7 +154,7 @@ end
 --- (needs -g) and "maps"; global variables from .data*, .rodata* and .bss*; license and kernel version from "license" and
 --- "version".
 ---@param path string at most 1 GiB
----@return ebpf.CollectionSpec|nil spec nil on failure
+---@return ebpf.CollectionSpec? spec
 ---@return string? message
 ---@return integer? errno ENOEXEC for what is no object file this library understands, else of open(2) and read(2)
 function spec.load(path)
@@ -164,7 +164,7 @@ end
 --- The same for an object file in memory.
 ---@param bytes string
 ---@param name string? what messages call it
----@return ebpf.CollectionSpec|nil spec nil on failure
+---@return ebpf.CollectionSpec? spec
 ---@return string? message
 ---@return integer? errno
 function spec.parse(bytes, name)

@@ -23,9 +23,9 @@ root=$EBPF_ROOT
 debootstrap --variant=minbase --include=make,git,ca-certificates bookworm "$root" "$mirror"
 
 # What a user's machine has beyond packages: the network's names, /proc, /sys and /dev of the kernel.
-# A proxy or mirror set up for apt here is needed there too.
+# How apt reaches the archive from here is needed there too.
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
-cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
+apt-config dump | grep -E '^Acquire::(https?::|Check)' >"$root/etc/apt/apt.conf.d/90here" || true
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"

@@ -60,7 +60,8 @@ function support.run(command)
   end
   -- Lua 5.1 does not tell the exit status of a pipe, so the shell does. `make asan` looks for leaks in this process,
   -- not in the tools it starts.
-  local pipe = assert(io.popen("export ASAN_OPTIONS=detect_leaks=0; (" .. command .. "\n) </dev/null 2>&1; printf '\\n%d' $?"))
+  local pipe = assert(io.popen("export ASAN_OPTIONS=detect_leaks=0; (" .. command
+    .. "\n) </dev/null 2>&1; printf '\\n%d' $?"))
   local text = pipe:read("*a")
   pipe:close()
   local output, status = text:match("^(.*)\n(%d+)$")

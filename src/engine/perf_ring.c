@@ -193,6 +193,7 @@ int perf_ring_peek(struct perf_ring *ring, struct perf_sample *sample, struct er
 				return corrupt(ring, err,
 					"a sample is larger than its record (a record has 64 KiB "
 					"at most)");
+			sample->record = ring->tail;
 			sample->start = ring->tail + SAMPLE_AT;
 			sample->size = bytes;
 			sample->record_size = header.size;

@@ -46,6 +46,7 @@ struct perf_ring {
 
 /* A sample that perf_ring_peek() found. */
 struct perf_sample {
+	uint64_t record; /* position of its record */
 	uint64_t start; /* position of its bytes */
 	uint32_t size; /* as the kernel says: with 0 to 7 bytes of padding at the end */
 	uint32_t record_size;
@@ -74,6 +75,12 @@ int perf_ring_peek(struct perf_ring *ring, struct perf_sample *sample, struct er
 /* Copies the sample's bytes, which may wrap around the end of the ring. */
 void perf_ring_copy(
 	const struct perf_ring *ring, const struct perf_sample *sample, unsigned char *out);
+
+/* Whether nobody has advanced past the sample yet. */
+static inline bool perf_ring_is_next(const struct perf_ring *ring, const struct perf_sample *sample)
+{
+	return ring->tail == sample->record;
+}
 
 static inline void perf_ring_advance(struct perf_ring *ring, const struct perf_sample *sample)
 {

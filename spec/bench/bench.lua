@@ -1,0 +1,122 @@
+-- Prints what the module costs next to a C loop of raw bpf(2) calls (spec/bench/raw.c), and next to the goals.
+--
+--   taskset -c 0 lua5.4 spec/bench/bench.lua <build directory>
+--
+-- C and Lua take turns on the same map. All times are CPU time of the process, so what else runs on the machine
+-- matters little; each figure is the median over the rounds (of the ratio: of the rounds' ratios).
+local ebpf = require "ebpf"
+
+local build = assert(arg[1], "the build directory?")
+local name = rawget(_G, "jit") and "luajit" or "lua" .. _VERSION:match("%d%.%d")
+local jit_goal = rawget(_G, "jit") and 1.10 or 1.15
+
+local function median(values)
+  table.sort(values)
+  return values[math.floor(#values / 2) + 1]
+end
+
+local function raw(mode, map, entries, times)
+  local pipe = assert(io.popen(("%s/bench/raw %s %d %d %d"):format(build, mode, map:info().id, entries, times)))
+  local text = pipe:read("*a")
+  pipe:close()
+  return assert(tonumber(text), "the C loop failed")
+end
+
+-- CPU time of `action` in nanoseconds per entry.
+local function measure(action, entries, times)
+  collectgarbage()
+  local start = os.clock()
+  for _ = 1, times do
+    action()
+  end
+  return (os.clock() - start) * 1e9 / (entries * times)
+end
+
+local function verdict(figure, goal)
+  return figure <= goal and "met" or "missed"
+end
+
+local function compare(mode, title, goal, setup)
+  local map, entries, times, rounds, action = setup()
+  local ratios, c_times, lua_times = {}, {}, {}
+  action()
+  for i = 1, rounds do
+    c_times[i] = raw(mode, map, entries, times)
+    lua_times[i] = measure(action, entries, times)
+    ratios[i] = lua_times[i] / c_times[i]
+  end
+  local ratio = median(ratios)
+  print(("%-7s %-34s C %7.1f ns   Lua %7.1f ns   ratio %.3f   goal %.2f   %s")
+    :format(name, title, median(c_times), median(lua_times), ratio, goal, verdict(ratio, goal)))
+  map:close()
+end
+
+local function new_hash(entries)
+  local map = assert(ebpf.new_map { type = "hash", key_size = 4, value_size = 8, max_entries = entries })
+  for key = 0, entries - 1 do
+    assert(map:put(key, key))
+  end
+  return map
+end
+
+local function setup_get()
+  local entries = 1000
+  local map = new_hash(entries)
+  return map, entries, 200, 15, function()
+    for key = 0, entries - 1 do
+      map:get(key)
+    end
+  end
+end
+
+local function setup_put()
+  local entries = 1000
+  local map = new_hash(entries)
+  return map, entries, 200, 15, function()
+    for key = 0, entries - 1 do
+      map:put(key, 1)
+    end
+  end
+end
+
+local function setup_walk()
+  local entries = 100000
+  local map = new_hash(entries)
+  return map, entries, 2, 11, function()
+    local seen = 0
+    for _ in map:iterate() do
+      seen = seen + 1
+    end
+    assert(seen == entries)
+  end
+end
+
+local function drain_samples()
+  local samples, rounds, goal = 40000, 11, 70
+  local collection = assert(ebpf.load(build .. "/bpf/bench.bpf.o"))
+  local program = collection.programs.send_sample
+  local reader = assert(ebpf.new_perf_reader(collection:take_map("events"), { per_cpu_buffer = 4 * 1024 * 1024 }))
+  local packet = ("\0"):rep(64)
+  local figures = {}
+  for i = 1, rounds do
+    assert(program:benchmark(packet, samples))
+    local seen, size = 0, 0
+    figures[i] = measure(function()
+      for sample in reader:available() do
+        seen = seen + 1
+        size = #sample
+      end
+    end, samples, 1)
+    assert(seen == samples and size >= 64, "samples were lost")
+  end
+  local figure = median(figures)
+  print(("%-7s %-34s %40.1f ns   goal %.0f ns   %s")
+    :format(name, "drain 64-byte perf samples", figure, goal, verdict(figure, goal)))
+  reader:close()
+  collection:close()
+end
+
+compare("get", "hash get, u32 -> u64", jit_goal, setup_get)
+compare("put", "hash put, u32 -> u64", jit_goal, setup_put)
+compare("walk", "iterate 100 000, to next_key+lookup", 0.30, setup_walk)
+drain_samples()

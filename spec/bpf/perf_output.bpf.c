@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+/* Producers of perf samples, to be driven by test runs. */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include <bpf/bpf_helpers.h>
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+} events SEC(".maps");
+
+/* How many samples each CPU has tried to send, and how many of these were refused. */
+struct counters {
+	__u64 sent;
+	__u64 refused;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct counters);
+} counters SEC(".maps");
+
+struct numbered {
+	__u64 number; /* counts from 1 on each CPU */
+	__u32 cpu;
+	__u32 filling[13];
+};
+
+static struct counters *count(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&counters, &zero);
+}
+
+/* 64 bytes that tell what is missing. */
+SEC("tc")
+int emit_numbered(struct __sk_buff *skb)
+{
+	struct counters *c = count();
+	struct numbered sample = {};
+
+	if (!c)
+		return TC_ACT_SHOT;
+	sample.number = ++c->sent;
+	sample.cpu = bpf_get_smp_processor_id();
+	if (bpf_perf_event_output(skb, &events, BPF_F_CURRENT_CPU, &sample, sizeof(sample)) < 0)
+		c->refused++;
+	return TC_ACT_OK;
+}
+
+/* The packet, after 4 bytes with its length: samples of any size. */
+SEC("tc")
+int emit_packet(struct __sk_buff *skb)
+{
+	__u32 length = skb->len;
+	long ret;
+
+	ret = bpf_perf_event_output(
+		skb, &events, BPF_F_CURRENT_CPU | (__u64)length << 32, &length, sizeof(length));
+	return ret < 0 ? (int)-ret : TC_ACT_OK;
+}
+
+char LICENSE[] SEC("license") = "GPL";

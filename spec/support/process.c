@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* What the specs need of processes and no Lua has: forking, pinning, signals. Compiled by
+ * spec/support/process.lua for the Lua that runs. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+
+static int failure(lua_State *L, const char *what)
+{
+	return luaL_error(L, "%s: %s", what, strerror(errno));
+}
+
+/* fork(function) -> pid: runs it in a child, which ends with the integer it returns, or with 99
+ * when it raises. No finalizer runs in the child. */
+static int process_fork(lua_State *L)
+{
+	pid_t pid;
+	int ok;
+
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	lua_settop(L, 1);
+	pid = fork();
+	if (pid < 0)
+		return failure(L, "fork");
+	if (pid == 0) {
+		ok = lua_pcall(L, 0, 1, 0) == 0;
+		if (!ok) {
+			const char *message = lua_tostring(L, -1);
+
+			if (message && write(2, message, strlen(message)) > 0)
+				(void)!write(2, "\n", 1);
+		}
+		_exit(ok ? (int)lua_tointeger(L, -1) : 99);
+	}
+	lua_pushinteger(L, pid);
+	return 1;
+}
+
+/* wait(pid) -> exit status, or 128 + the signal that killed it */
+static int process_wait(lua_State *L)
+{
+	pid_t pid = (pid_t)luaL_checkinteger(L, 1);
+	int status, ret;
+
+	do {
+		ret = waitpid(pid, &status, 0);
+	} while (ret < 0 && errno == EINTR);
+	if (ret < 0)
+		return failure(L, "waitpid");
+	lua_pushinteger(L, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+	return 1;
+}
+
+/* has_ended(pid) -> boolean; leaves the child to be waited for */
+static int process_has_ended(lua_State *L)
+{
+	siginfo_t info = {0};
+
+	if (waitid(P_PID, (id_t)luaL_checkinteger(L, 1), &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return failure(L, "waitid");
+	lua_pushboolean(L, info.si_pid != 0);
+	return 1;
+}
+
+static int process_kill(lua_State *L)
+{
+	if (kill((pid_t)luaL_checkinteger(L, 1), (int)luaL_checkinteger(L, 2)) < 0)
+		return failure(L, "kill");
+	return 0;
+}
+
+/* pin([cpu]): runs on that CPU only, or on any again */
+static int process_pin(lua_State *L)
+{
+	cpu_set_t set;
+	int i;
+
+	CPU_ZERO(&set);
+	if (lua_isnoneornil(L, 1)) {
+		for (i = 0; i < CPU_SETSIZE; i++)
+			CPU_SET(i, &set);
+	} else {
+		CPU_SET((int)luaL_checkinteger(L, 1), &set);
+	}
+	if (sched_setaffinity(0, sizeof(set), &set) < 0)
+		return failure(L, "sched_setaffinity");
+	return 0;
+}
+
+static void ignore(int number)
+{
+	(void)number;
+}
+
+/* interrupt(seconds): SIGALRM again and again, which interrupts system calls; 0 ends it */
+static int process_interrupt(lua_State *L)
+{
+	double seconds = luaL_checknumber(L, 1);
+	struct sigaction action = {.sa_handler = seconds > 0 ? ignore : SIG_DFL};
+	struct itimerval every = {0};
+
+	every.it_interval.tv_sec = (time_t)seconds;
+	every.it_interval.tv_usec = (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6);
+	every.it_value = every.it_interval;
+	if (seconds > 0)
+		sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &every, NULL);
+	if (seconds <= 0)
+		sigaction(SIGALRM, &action, NULL);
+	return 0;
+}
+
+/* limit_files(n) -> the limit before */
+static int process_limit_files(lua_State *L)
+{
+	struct rlimit limit;
+	rlim_t before;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return failure(L, "getrlimit");
+	before = limit.rlim_cur;
+	limit.rlim_cur = (rlim_t)luaL_checkinteger(L, 1);
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return failure(L, "setrlimit");
+	lua_pushinteger(L, (lua_Integer)before);
+	return 1;
+}
+
+int luaopen_process(lua_State *L);
+
+int luaopen_process(lua_State *L)
+{
+	static const struct {
+		const char *name;
+		lua_CFunction function;
+	} functions[] = {
+		{"fork", process_fork},
+		{"wait", process_wait},
+		{"has_ended", process_has_ended},
+		{"kill", process_kill},
+		{"pin", process_pin},
+		{"interrupt", process_interrupt},
+		{"limit_files", process_limit_files},
+	};
+	size_t i;
+
+	lua_newtable(L);
+	for (i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		lua_pushcfunction(L, functions[i].function);
+		lua_setfield(L, -2, functions[i].name);
+	}
+	return 1;
+}
