@@ -268,7 +268,7 @@ static int rewrite_map(lua_State *L)
 {
 	struct insns *list = insns_check(L, 1);
 	const char *symbol = luaL_checkstring(L, 2);
-	const struct handle *map = luaL_checkudata(L, 3, "ebpf.map");
+	const struct handle *map = handle_check(L, 3, &map_class);
 	struct error err;
 	int n;
 

@@ -25,6 +25,15 @@ struct program {
  * valid as long as it is on the stack; NULL for nil. */
 const char *program_push_string(lua_State *L, int index, const char *field);
 
+/* The methods of program_run.c: p:test(), p:benchmark(), p:run(). */
+int program_test(lua_State *L);
+int program_benchmark(lua_State *L);
+int program_run(lua_State *L);
+
+/* The methods of program_info.c: p:info(), p:stats(). */
+int program_info(lua_State *L);
+int program_stats(lua_State *L);
+
 #pragma GCC visibility pop
 
 #endif

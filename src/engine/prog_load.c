@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+#include "prog_load.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "names.h"
+#include "probe.h"
+#include "sys.h"
+
+/* What Linux before 5.2 accepts as the size of a log. */
+enum { OLD_LOG_MAX = UINT32_MAX >> 8 };
+
+/* What an old kernel may not know, and is left out of a second attempt. */
+enum { WITHOUT_NAME = 1 << 0, WITHOUT_ATTACH_TYPE = 1 << 1 };
+
+void prog_log_free(struct prog_log *log)
+{
+	free(log->text);
+	log->text = NULL;
+	log->size = 0;
+}
+
+int prog_load_check_name(const char *name, struct error *err)
+{
+	const unsigned char *s = (const unsigned char *)name;
+
+	for (; *s; s++) {
+		if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || isdigit(*s) ||
+			*s == '_' || *s == '.')
+			continue;
+		if (*s > ' ' && *s < 127)
+			return error_set(err, EINVAL,
+				"invalid character '%c' in the name \"%.80s\"", *s, name);
+		return error_set(err, EINVAL, "invalid character \\x%02x in the name", *s);
+	}
+	return 0;
+}
+
+static struct abi_prog_load make_attr(const struct prog_load *spec, unsigned int without)
+{
+	struct abi_prog_load attr = {
+		.prog_type = spec->type,
+		.insn_cnt = spec->count,
+		.insns = sys_ptr(spec->code),
+		.license = sys_ptr(spec->license),
+		.kern_version = spec->kernel_version,
+		.prog_flags = spec->flags,
+		.prog_ifindex = spec->ifindex,
+	};
+
+	if (!(without & WITHOUT_ATTACH_TYPE))
+		attr.expected_attach_type = spec->attach_type;
+	if (!(without & WITHOUT_NAME))
+		strncpy(attr.prog_name, spec->name, sizeof(attr.prog_name) - 1);
+	return attr;
+}
+
+/* A larger buffer, or none: then what the log has so far must do. */
+static bool resize_log(struct prog_log *log, uint32_t size)
+{
+	char *text = malloc(size);
+
+	if (!text)
+		return false;
+	free(log->text);
+	log->text = text;
+	log->size = size;
+	return true;
+}
+
+/*
+ * Whether a load failed only because its log did not fit. Since Linux 6.4 the kernel says how
+ * long the log is (and keeps its end); before that a log cut off fills the buffer.
+ */
+static bool is_log_cut(const struct abi_prog_load *attr, const struct prog_log *log, int ret)
+{
+	if (ret != -ENOSPC)
+		return false;
+	if (attr->log_true_size)
+		return attr->log_true_size > log->size;
+	return strlen(log->text) + 1 >= log->size;
+}
+
+static uint32_t next_size(const struct abi_prog_load *attr, uint32_t size)
+{
+	uint32_t next = size > PROG_LOG_MAX / 2 ? PROG_LOG_MAX : size * 2;
+
+	if (attr->log_true_size > next)
+		next = attr->log_true_size;
+	return next > PROG_LOG_MAX ? PROG_LOG_MAX : next;
+}
+
+static int load_logged(
+	const struct prog_load *spec, unsigned int without, struct prog_log *log, uint32_t max)
+{
+	struct abi_prog_load attr = make_attr(spec, without);
+	uint32_t size = spec->log_size ? spec->log_size : PROG_LOG_START;
+	int ret;
+
+	if (size < log->size)
+		size = log->size;
+	if (size > max)
+		size = max;
+	attr.log_level = spec->log_level ? spec->log_level : 1;
+	if (!resize_log(log, size))
+		return -ENOMEM;
+	for (;;) {
+		/* The kernel writes nothing when it refuses before verification. */
+		log->text[0] = '\0';
+		attr.log_buf = sys_ptr(log->text);
+		attr.log_size = log->size;
+		attr.log_true_size = 0;
+		ret = sys_prog_load(&attr);
+		log->text[log->size - 1] = '\0';
+		if (!is_log_cut(&attr, log, ret) || log->size >= max)
+			return ret;
+		size = next_size(&attr, log->size);
+		if (!resize_log(log, size > max ? max : size))
+			return ret;
+	}
+}
+
+/* One attempt, with a log when `logged` or asked for. */
+static int attempt(
+	const struct prog_load *spec, unsigned int without, bool logged, struct prog_log *log)
+{
+	struct abi_prog_load attr;
+	int ret;
+
+	if (!logged && !spec->log_level) {
+		attr = make_attr(spec, without);
+		return sys_prog_load(&attr);
+	}
+	ret = load_logged(spec, without, log, PROG_LOG_MAX);
+	/* A kernel that finds the buffer too large: the end of the log must do without. */
+	if (ret == -EINVAL && log->size > OLD_LOG_MAX && !log->text[0]) {
+		prog_log_free(log);
+		ret = load_logged(spec, without, log, OLD_LOG_MAX);
+	}
+	return ret;
+}
+
+/* Whether an unknown part of the attributes may be what the kernel refuses: it does so before
+ * it verifies anything. */
+static bool may_be_old_kernel(int ret, const struct prog_log *log)
+{
+	return (ret == -EINVAL || ret == -E2BIG) && log->text && !log->text[0];
+}
+
+/* Loads again: with a log, so that the failure can be told, and without what old kernels do not
+ * know, should that be the reason. */
+static int retry(const struct prog_load *spec, struct prog_log *log)
+{
+	static const unsigned int ladder[] = {
+		WITHOUT_NAME, WITHOUT_ATTACH_TYPE, WITHOUT_NAME | WITHOUT_ATTACH_TYPE};
+	unsigned int can_do_without = 0;
+	int ret, first;
+	size_t i;
+
+	first = attempt(spec, 0, true, log);
+	if (!may_be_old_kernel(first, log))
+		return first;
+	if (*spec->name)
+		can_do_without |= WITHOUT_NAME;
+	if (spec->attach_optional && spec->attach_type)
+		can_do_without |= WITHOUT_ATTACH_TYPE;
+	for (i = 0; i < sizeof(ladder) / sizeof(ladder[0]); i++) {
+		if (ladder[i] & ~can_do_without)
+			continue;
+		ret = attempt(spec, ladder[i], true, log);
+		if (!may_be_old_kernel(ret, log))
+			return ret;
+	}
+	return first;
+}
+
+/* Lines that tell about the verifier's work and not about the program. */
+static bool is_statistics(const char *line, size_t length)
+{
+	static const char *const heads[] = {
+		"processed ", "verification time ", "stack depth ", "mark_precise: "};
+	size_t i;
+
+	for (i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		if (length >= strlen(heads[i]) && memcmp(line, heads[i], strlen(heads[i])) == 0)
+			return true;
+	}
+	return length == 0;
+}
+
+/* Whether a line only makes sense with the one before: a continuation, or a state of registers. */
+static bool needs_previous(const char *line, size_t length)
+{
+	static const char context[] = "invalid bpf_context access";
+
+	return line[0] == '\t' || line[0] == ' ' ||
+	       (length > 1 && line[0] == 'R' && isdigit((unsigned char)line[1])) ||
+	       (length >= sizeof(context) - 1 && memcmp(line, context, sizeof(context) - 1) == 0);
+}
+
+/* The line that ends at `end`; its length goes to `length`. */
+static const char *line_before(const char *text, const char *end, size_t *length)
+{
+	const char *start = end;
+
+	while (start > text && start[-1] != '\n')
+		start--;
+	*length = (size_t)(end - start);
+	return start;
+}
+
+/* Appends the last lines of a log that say something about the program: at most three. */
+static void append_summary(struct error *err, const char *text)
+{
+	enum { MOST = 3, WIDTH = 200 };
+	const char *lines[MOST], *line;
+	const char *end = text + strlen(text);
+	size_t lengths[MOST] = {0}, length;
+	int count = 0;
+
+	while (end > text && count < MOST) {
+		line = line_before(text, end, &length);
+		end = line > text ? line - 1 : text;
+		if (is_statistics(line, length))
+			continue;
+		lines[count] = line;
+		lengths[count] = length;
+		if (!needs_previous(lines[count++], length))
+			break;
+	}
+	while (count--)
+		error_append(err, ": %.*s", (int)(lengths[count] < WIDTH ? lengths[count] : WIDTH),
+			lines[count]);
+}
+
+/* The kernel refused before it verified anything, and gave no words. */
+static void explain_silence(const struct prog_load *spec, struct error *err)
+{
+	switch (err->code) {
+	case EINVAL:
+		error_append(err,
+			": refused before verification: this kernel does not know the program "
+			"type, "
+			"attach type, attach target or flags, or they do not fit together");
+		break;
+	case E2BIG:
+		error_append(err,
+			": %u instructions are too many: Linux takes 1000000, without CAP_BPF or "
+			"before 5.2 only 4096",
+			spec->count);
+		break;
+	default:
+		probe_explain_privilege(err, probe_program_needs(spec->type));
+	}
+}
+
+static int explain(
+	const struct prog_load *spec, int code, const struct prog_log *log, struct error *err)
+{
+	error_errno(err, code, "load program \"%.80s\"", spec->name);
+	if (!log->text || !log->text[0])
+		explain_silence(spec, err);
+	else
+		append_summary(err, log->text);
+	return -1;
+}
+
+int prog_load(const struct prog_load *spec, struct prog_log *log, struct error *err)
+{
+	int ret = -EINVAL;
+
+	if (!spec->log_level)
+		ret = attempt(spec, 0, false, log);
+	/* Running out of descriptors has no log. */
+	if (ret < 0 && ret != -EMFILE && ret != -ENFILE)
+		ret = retry(spec, log);
+	return ret < 0 ? explain(spec, ret, log, err) : ret;
+}

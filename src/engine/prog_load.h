@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * BPF_PROG_LOAD with its verifier log. The log is asked for when the caller wants one, or after a
+ * failure; then the program is loaded again with a buffer that grows until the log fits.
+ */
+#ifndef EBPF_PROG_LOAD_H
+#define EBPF_PROG_LOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi.h"
+#include "error.h"
+
+#pragma GCC visibility push(hidden)
+
+enum {
+	PROG_LOG_MIN = 128, /* the least that kernels before 6.4 accept */
+	PROG_LOG_START = 64 * 1024,
+	PROG_LOG_MAX = UINT32_MAX >> 2, /* the most that Linux 5.2 and later accept */
+};
+
+struct prog_load {
+	const char *name; /* cut to what the kernel holds; may be empty */
+	uint32_t type;
+	uint32_t attach_type;
+	bool attach_optional; /* old kernels do not know the attach type, and get by without */
+	const struct bpf_insn *code;
+	uint32_t count;
+	const char *license;
+	uint32_t kernel_version;
+	uint32_t flags;
+	uint32_t ifindex;
+	uint32_t log_level; /* 0: no log unless loading fails */
+	uint32_t log_size; /* to begin with; 0: PROG_LOG_START */
+};
+
+/* All zero to begin with; prog_log_free() is due at the end. */
+struct prog_log {
+	char *text; /* NUL-terminated; NULL: there is none */
+	uint32_t size; /* of the buffer */
+};
+
+void prog_log_free(struct prog_log *log);
+
+/* Returns the fd, or -1 with an error that has the log's last words. Either way the log is in
+ * `log`, when one was asked for or loading failed. */
+int prog_load(const struct prog_load *spec, struct prog_log *log, struct error *err);
+
+/* Checks that a name has only letters, digits, '_' and '.', and says which character has not. */
+int prog_load_check_name(const char *name, struct error *err);
+
+#pragma GCC visibility pop
+
+#endif
