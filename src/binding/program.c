@@ -8,6 +8,7 @@
 #include "../engine/link_insns.h"
 #include "../engine/prog_load.h"
 #include "../engine/probe.h"
+#include "../engine/sections.h"
 #include "../engine/sys.h"
 #include "failure.h"
 #include "insns.h"
@@ -102,10 +103,15 @@ static const char *read_name(lua_State *L)
 	return name;
 }
 
-/* What the spec says about attaching. */
+/* What the spec says about attaching; the section also tells whether old kernels matter. */
 static void read_attachment(lua_State *L, struct program *p, struct prog_load *load)
 {
-	push_field(L, "section");
+	struct section_match match = {0};
+	const char *section;
+
+	section = push_field(L, "section");
+	if (section)
+		sections_match(section, &match);
 	remember(L, PROGRAM, "section");
 	push_field(L, "attach_to");
 	remember(L, PROGRAM, "attach_to");
@@ -114,6 +120,7 @@ static void read_attachment(lua_State *L, struct program *p, struct prog_load *l
 	lua_pop(L, 1);
 	p->attach_type = options_name(L, SPEC, "attach_type", &names_attach_types, 0);
 	load->attach_type = p->attach_type;
+	load->attach_optional = match.def && match.def->flags & SECTION_ATTACH_OPTIONAL;
 }
 
 static void read_spec(lua_State *L, struct program *p, struct prog_load *load)
@@ -448,7 +455,7 @@ static int name(lua_State *L)
 }
 
 /* p:section(), p:attach_to() -> what the spec said, or nil */
-static int section(lua_State *L)
+static int get_section(lua_State *L)
 {
 	return push_remembered(L, "section");
 }
@@ -532,7 +539,7 @@ static const luaL_Reg methods[] = {
 	{"type", type},
 	{"attach_type", attach_type},
 	{"attach_to", attach_to},
-	{"section", section},
+	{"section", get_section},
 	{"verifier_log", verifier_log},
 	{"abi", abi},
 	{NULL, NULL},
