@@ -16,8 +16,9 @@ HEADERS := $(sort $(wildcard src/engine/*.h src/engine/*.inc src/binding/*.h))
 LUA_PKG ?= lua5.4
 MODULES := $(LUAS:%=$(BUILD)/%/ebpf/core.so)
 
-# V=1 shows the commands.
+# Names what is made; V=1 shows the commands, -s nothing.
 Q = $(if $(V),,@)
+say = $(if $(findstring s,$(firstword -$(MAKEFLAGS))),:,echo "  $(1)")
 
 # What a Lua needs to find the module in the tree, for $(1).
 LUA_PATHS = lua/?.lua;lua/?/init.lua;./?.lua;./?/init.lua;;
@@ -29,10 +30,10 @@ build: $(MODULES)
 # One module for each Lua, from objects of its own: the headers of the Luas differ.
 define module_rules
 $(BUILD)/$(1)/obj/%.o: src/%.c $$(HEADERS)
-	@mkdir -p $$(@D); echo "  $$@"
+	@mkdir -p $$(@D); $$(call say,$$@)
 	$$(Q)$$(CC) $$(CFLAGS) $$(shell pkg-config --cflags $(1) libelf) -c $$< -o $$@
 $(BUILD)/$(1)/ebpf/core.so: $(SOURCES:src/%.c=$(BUILD)/$(1)/obj/%.o)
-	@mkdir -p $$(@D); echo "  $$@"
+	@mkdir -p $$(@D); $$(call say,$$@)
 	$$(Q)$$(CC) $$(CFLAGS) -shared $$(LDFLAGS) -o $$@ $$^ $$(shell pkg-config --libs libelf)
 endef
 $(foreach lua,$(sort $(LUAS) $(LUA_PKG)),$(eval $(call module_rules,$(lua))))
@@ -68,19 +69,19 @@ BPF_CFLAGS = -O2 -mcpu=v3 -Wall -D__TARGET_ARCH_$(BPF_ARCH) -I/usr/include/$(she
 fixtures: $(OBJECTS)
 
 $(BUILD)/bpf/%.nodebug.bpf.o: spec/bpf/%.bpf.c $(wildcard spec/bpf/*.h)
-	@mkdir -p $(@D); echo "  $@"
+	@mkdir -p $(@D); $(call say,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -target bpf -c $< -o $@
 
 $(BUILD)/bpf/%.bigendian.bpf.o: spec/bpf/%.bpf.c $(wildcard spec/bpf/*.h)
-	@mkdir -p $(@D); echo "  $@"
+	@mkdir -p $(@D); $(call say,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -g -target bpfeb -c $< -o $@
 
 $(BUILD)/bpf/%.bpf.o: spec/bpf/%.bpf.c $(wildcard spec/bpf/*.h)
-	@mkdir -p $(@D); echo "  $@"
+	@mkdir -p $(@D); $(call say,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -g -target bpf -c $< -o $@
 
 $(BUILD)/examples/%.bpf.o: examples/%.bpf.c $(wildcard examples/*.h)
-	@mkdir -p $(@D); echo "  $@"
+	@mkdir -p $(@D); $(call say,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -g -target bpf -c $< -o $@
 
 # Prints a line per exec for some commands, then a count per command.
@@ -145,7 +146,7 @@ bench: build fixtures $(BUILD)/bench/raw
 	done
 
 $(BUILD)/bench/raw: spec/bench/raw.c
-	@mkdir -p $(@D); echo "  $@"
+	@mkdir -p $(@D); $(call say,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $<
 
 # Brings the rockspec's list of sources up to date; LuaRocks takes no wildcards.

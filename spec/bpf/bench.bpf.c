@@ -18,4 +18,4 @@ int send_sample(struct __sk_buff *skb)
 	return 0;
 }
 
-char license[] SEC("license") = "GPL";
+char _license[] SEC("license") = "GPL";
