@@ -26,6 +26,8 @@ build = {
         "src/binding/failure.c",
         "src/binding/handle.c",
         "src/binding/insns.c",
+        "src/binding/link.c",
+        "src/binding/link_attach.c",
         "src/binding/map.c",
         "src/binding/map_batch.c",
         "src/binding/map_iter.c",

@@ -10,6 +10,7 @@ static void (*const rooms[])(lua_State *L) = {
 	map_register,
 	program_register,
 	perf_register,
+	link_register,
 	NULL,
 };
 

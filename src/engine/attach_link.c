@@ -6,6 +6,15 @@
 
 #include "sys.h"
 
+/* Only the reason: callers know which link it is. */
+static int refuse(struct error *err, int code)
+{
+	char reason[128];
+
+	error_describe(code, reason, sizeof(reason));
+	return error_set(err, -code, "%s", reason);
+}
+
 /* The kernel copies a name into memory we offer, and says ENOSPC when it had to cut it. */
 static int read_names(int fd, struct attach_link_info *info)
 {
@@ -36,7 +45,7 @@ int attach_link_info(int fd, struct attach_link_info *info, struct error *err)
 	if (ret == 0)
 		ret = read_names(fd, info);
 	if (ret < 0)
-		return error_errno(err, ret, "read info");
+		return refuse(err, ret);
 	return 0;
 }
 
@@ -64,7 +73,7 @@ int attach_link_update(int fd, int prog_fd, struct error *err)
 
 	if (ret >= 0)
 		return 0;
-	error_errno(err, ret, "update");
+	refuse(err, ret);
 	if (ret == -ENOLINK)
 		return error_append(err, ": it is detached");
 	if (ret == -EINVAL && is_fixed(type_of(fd)))
@@ -82,7 +91,7 @@ int attach_link_detach(int fd, struct error *err)
 
 	if (ret >= 0)
 		return 0;
-	error_errno(err, ret, "detach");
+	refuse(err, ret);
 	if (ret == -EOPNOTSUPP)
 		return error_append(
 			err, ": links of this type detach when they are closed and not pinned");

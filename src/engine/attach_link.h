@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What can be done to a BPF link of any type, once it is there. */
+/* What can be done to a BPF link of any type, once it is there. Errors tell the reason alone. */
 #ifndef EBPF_ATTACH_LINK_H
 #define EBPF_ATTACH_LINK_H
 

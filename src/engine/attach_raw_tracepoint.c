@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "probe.h"
 #include "sys.h"
 
 int attach_raw_tracepoint(int prog_fd, const char *name, uint64_t cookie, struct error *err)
@@ -21,11 +22,8 @@ int attach_raw_tracepoint(int prog_fd, const char *name, uint64_t cookie, struct
 		return error_append(err, ": the kernel has no tracepoint of that name");
 	if (fd == -E2BIG && cookie)
 		return error_append(err, ": a cookie needs Linux 6.10");
-	if (fd == -EPERM)
-		return error_append(
-			err, ": needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN before Linux 5.8");
 	if (fd == -EINVAL)
 		return error_append(err, ": the program is of another type, or reads more "
 					 "arguments than the tracepoint has");
-	return -1;
+	return probe_explain_privilege(err, PROBE_BPF | PROBE_PERFMON);
 }

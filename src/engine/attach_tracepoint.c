@@ -9,6 +9,7 @@
 
 #include "cpu.h"
 #include "mounts.h"
+#include "probe.h"
 #include "sys.h"
 
 enum { ID_FILE_LIMIT = 64, NAME_LIMIT = 128 };
@@ -89,9 +90,6 @@ static int open_event(uint64_t id)
 
 static int explain_refusal(int code, struct error *err)
 {
-	if (code == -EPERM)
-		return error_append(
-			err, ": needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN before Linux 5.8");
 	if (code == -EACCES)
 		return error_append(
 			err, ": the program reads beyond the record of this tracepoint");
@@ -99,7 +97,7 @@ static int explain_refusal(int code, struct error *err)
 		return error_append(err, ": too many programs are attached to it");
 	if (code == -EINVAL)
 		return error_append(err, ": is the program of type tracepoint?");
-	return -1;
+	return probe_explain_privilege(err, PROBE_BPF | PROBE_PERFMON);
 }
 
 /* Ties the program to the event, by a link where the kernel has them. */
@@ -144,9 +142,7 @@ int attach_tracepoint(int prog_fd, const char *group, const char *name, uint64_t
 	event = open_event(id);
 	if (event < 0) {
 		error_errno(err, event, "tracepoint %s/%s: open perf event", group, name);
-		if (event == -EPERM || event == -EACCES)
-			error_append(err, ": needs CAP_PERFMON, or CAP_SYS_ADMIN before Linux 5.8");
-		return -1;
+		return probe_explain_privilege(err, PROBE_PERFMON);
 	}
 	fd = tie(event, prog_fd, cookie, is_event, err);
 	if (fd < 0)

@@ -2,11 +2,13 @@
 #include "attach_xdp.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe.h"
 #include "sys.h"
 
 enum { ANSWER_SIZE = 64 << 10 };
@@ -25,18 +27,6 @@ static const struct {
 const char *attach_xdp_mode_name(enum attach_xdp_mode mode)
 {
 	return modes[mode].name;
-}
-
-int attach_xdp_interface(const char *name, struct error *err)
-{
-	int index = sys_interface_index(name);
-
-	if (index > 0)
-		return index;
-	error_errno(err, index, "interface \"%s\"", name);
-	if (index == -ENODEV)
-		return error_append(err, ": this network namespace has no such interface");
-	return -1;
 }
 
 struct query {
@@ -85,29 +75,25 @@ static bool exists(uint32_t ifindex)
 	return found;
 }
 
-static int explain(int code, uint32_t ifindex, enum attach_xdp_mode mode, struct error *err)
+static int explain(int code, bool exists, enum attach_xdp_mode mode, struct error *err)
 {
-	/* The kernel says EINVAL for a missing interface as for much else. */
-	if (code == -EINVAL && !exists(ifindex))
+	if (!exists)
 		return error_append(err, ": this network namespace has no such interface");
 	if (code == -EBUSY || code == -EEXIST)
-		return error_append(err,
-			": an XDP program is attached to the interface already: "
-			"detach it first (ip link set dev NAME xdp off removes one "
-			"that is no link)");
+		return error_append(err, ": it has an XDP program already: detach that one first "
+					 "(ip link set dev NAME xdp off, if no link holds it)");
 	if (code == -EOPNOTSUPP && mode != ATTACH_XDP_GENERIC)
 		return error_append(err, ": its driver has no %s mode: use mode \"generic\"",
 			mode == ATTACH_XDP_OFFLOAD ? "offload" : "native");
-	if (code == -EPERM)
-		return error_append(err, ": needs CAP_NET_ADMIN and CAP_BPF");
 	if (code == -EINVAL)
 		return error_append(err, ": the program is of another type, or the interface "
 					 "refuses it as it is set up (MTU, queues), or Linux is "
 					 "older than 5.9");
-	return -1;
+	return probe_explain_privilege(err, PROBE_NET_ADMIN | PROBE_BPF);
 }
 
-int attach_xdp(int prog_fd, uint32_t ifindex, enum attach_xdp_mode mode, struct error *err)
+int attach_xdp(int prog_fd, const char *interface, uint32_t ifindex, enum attach_xdp_mode mode,
+	struct error *err)
 {
 	struct abi_link_create attr = {
 		.prog_fd = (uint32_t)prog_fd,
@@ -115,12 +101,26 @@ int attach_xdp(int prog_fd, uint32_t ifindex, enum attach_xdp_mode mode, struct 
 		.attach_type = BPF_XDP,
 		.flags = modes[mode].flag,
 	};
-	int fd = sys_bpf_fd(BPF_LINK_CREATE, &attr, sizeof(attr));
+	int ret = 0;
+	bool found;
 
-	if (fd >= 0)
-		return fd;
-	error_errno(err, fd, "attach XDP program");
-	return explain(fd, ifindex, mode, err);
+	if (interface) {
+		ret = sys_interface_index(interface);
+		attr.target_fd = (uint32_t)ret;
+	}
+	if (ret >= 0)
+		ret = sys_bpf_fd(BPF_LINK_CREATE, &attr, sizeof(attr));
+	if (ret >= 0)
+		return ret;
+	/* The kernel says EINVAL for a missing interface, as for much else. */
+	found = ret != -ENODEV && (ret != -EINVAL || exists(attr.target_fd));
+	if (!found)
+		ret = -ENODEV;
+	if (interface)
+		error_errno(err, ret, "interface \"%s\"", interface);
+	else
+		error_errno(err, ret, "interface %" PRIu32, ifindex);
+	return explain(ret, found, mode, err);
 }
 
 /* The attribute of that type among `size` bytes of them, or NULL. */

@@ -21,11 +21,10 @@ enum attach_xdp_mode {
 /* "native", "generic" and "offload" by mode; NULL for any. */
 const char *attach_xdp_mode_name(enum attach_xdp_mode mode);
 
-/* The index of the interface of that name, or -1. */
-int attach_xdp_interface(const char *name, struct error *err);
-
-/* The fd of a link, or -1. */
-int attach_xdp(int prog_fd, uint32_t ifindex, enum attach_xdp_mode mode, struct error *err);
+/* The fd of a link, or -1. `interface` is a name of this network namespace; NULL: `ifindex`
+ * tells. */
+int attach_xdp(int prog_fd, const char *interface, uint32_t ifindex, enum attach_xdp_mode mode,
+	struct error *err);
 
 struct attach_xdp_place {
 	char interface[16];

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+/* Links: what keeps a program attached. A link that is collected closes its fd, and the kernel
+ * then detaches the program, unless the link is pinned. */
+#include <errno.h>
+#include <string.h>
+
+#include "../engine/attach_link.h"
+#include "../engine/attach_xdp.h"
+#include "../engine/probe.h"
+#include "../engine/sys.h"
+#include "failure.h"
+#include "link.h"
+#include "options.h"
+#include "pin.h"
+#include "program.h"
+#include "rooms.h"
+
+struct link *link_push(lua_State *L, const char *kind)
+{
+	struct link *link = handle_new(L, &link_class, sizeof(*link));
+
+	link->kind = kind;
+	lua_newtable(L);
+	compat_setuservalue(L, -2);
+	return link;
+}
+
+void link_set_name(lua_State *L, int index)
+{
+	index = lua_absindex(L, index);
+	compat_getuservalue(L, index);
+	lua_insert(L, -2);
+	lua_setfield(L, -2, "name");
+	lua_pop(L, 1);
+}
+
+static void push_name(lua_State *L, int index)
+{
+	compat_getuservalue(L, index);
+	lua_getfield(L, -1, "name");
+	lua_remove(L, -2);
+}
+
+/* `raw_tracepoint link "sys_enter"`, left on the stack. */
+static const char *push_title(lua_State *L, int index)
+{
+	struct link *link = lua_touserdata(L, index);
+
+	push_name(L, index);
+	if (lua_isnil(L, -1))
+		lua_pushfstring(L, "%s link", link->kind);
+	else
+		lua_pushfstring(L, "%s link \"%s\"", link->kind, lua_tostring(L, -1));
+	lua_remove(L, -2);
+	return lua_tostring(L, -1);
+}
+
+/* The open link of method argument 1, or NULL after nil, message, EBADF have been pushed. */
+static struct link *self_open(lua_State *L)
+{
+	struct link *link = handle_self(L);
+
+	if (link->handle.fd >= 0)
+		return link;
+	handle_closed(L, &link_class);
+	return NULL;
+}
+
+/* nil, `<attempt> <title of the link at 1>: <why>`, errno */
+static int failure(lua_State *L, const char *attempt, struct error *err)
+{
+	error_prefix(err, "%s %s", attempt, push_title(L, 1));
+	return failure_push(L, err);
+}
+
+/*
+ * link:update(program): puts another program of the same type in the place of the present one,
+ * without a moment in between. For xdp links and those of cgroups and network namespaces
+ * (Linux 5.7); others keep their program. Returns true; nil, message, errno.
+ */
+static int link_update(lua_State *L)
+{
+	struct link *link = self_open(L);
+	struct program *program = handle_check(L, 2, &program_class);
+	struct error err;
+
+	if (!link)
+		return 3;
+	if (program->handle.fd < 0)
+		return handle_closed(L, &program_class);
+	if (attach_link_update(link->handle.fd, program->handle.fd, &err) < 0)
+		return failure(L, "update", &err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/*
+ * link:detach(): detaches the program now, also where the link is pinned or open elsewhere. For
+ * xdp links and those of cgroups and network namespaces (Linux 5.9); others detach when their
+ * last fd and pin is gone: EOPNOTSUPP. Returns true; nil, message, errno.
+ */
+static int link_detach(lua_State *L)
+{
+	struct link *link = self_open(L);
+	struct error err;
+
+	if (!link)
+		return 3;
+	/* A perf event runs its program, enabled or not, until it is closed. */
+	if (link->is_event)
+		return handle_close(L);
+	if (attach_link_detach(link->handle.fd, &err) < 0)
+		return failure(L, "detach", &err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static void set_integer(lua_State *L, const char *name, uint32_t value)
+{
+	lua_pushinteger(L, (lua_Integer)value);
+	lua_setfield(L, -2, name);
+}
+
+static void set_u64(lua_State *L, const char *name, uint64_t value)
+{
+	compat_push_u64(L, value, INT64_EXACT);
+	lua_setfield(L, -2, name);
+}
+
+static void set_named(lua_State *L, const char *name, const struct names_table *table, uint32_t id)
+{
+	options_push_name(L, table, id);
+	lua_setfield(L, -2, name);
+}
+
+static void set_string(lua_State *L, const char *name, const char *value)
+{
+	lua_pushstring(L, value);
+	lua_setfield(L, -2, name);
+}
+
+static void set_xdp(lua_State *L, const struct abi_link_info *info)
+{
+	struct attach_xdp_place place;
+
+	set_integer(L, "ifindex", info->xdp.ifindex);
+	if (!info->xdp.ifindex || !attach_xdp_find(info->xdp.ifindex, info->prog_id, &place))
+		return;
+	set_string(L, "devname", place.interface);
+	set_string(L, "mode", attach_xdp_mode_name(place.mode));
+}
+
+static void set_perf_event(lua_State *L, const struct attach_link_info *info)
+{
+	const struct abi_link_info *k = &info->kernel;
+
+	if (k->perf_event.type == BPF_PERF_EVENT_TRACEPOINT) {
+		set_string(L, "tracepoint", info->name);
+		set_u64(L, "cookie", k->perf_event.tracepoint.cookie);
+	} else if (k->perf_event.type == BPF_PERF_EVENT_EVENT) {
+		set_integer(L, "event_type", k->perf_event.event.type);
+		set_u64(L, "event_config", k->perf_event.event.config);
+		set_u64(L, "cookie", k->perf_event.event.cookie);
+	}
+}
+
+/* The fields that only links of this type have, into the table on top. */
+static void set_details(lua_State *L, const struct attach_link_info *info)
+{
+	const struct abi_link_info *k = &info->kernel;
+
+	switch (k->type) {
+	case BPF_LINK_TYPE_RAW_TRACEPOINT:
+		set_string(L, "tp_name", info->name);
+		set_u64(L, "cookie", k->raw_tracepoint.cookie);
+		break;
+	case BPF_LINK_TYPE_TRACING:
+		set_named(L, "attach_type", &names_attach_types, k->tracing.attach_type);
+		set_integer(L, "target_obj_id", k->tracing.target_obj_id);
+		set_integer(L, "target_btf_id", k->tracing.target_btf_id);
+		break;
+	case BPF_LINK_TYPE_CGROUP:
+		set_u64(L, "cgroup_id", k->cgroup.cgroup_id);
+		set_named(L, "attach_type", &names_attach_types, k->cgroup.attach_type);
+		break;
+	case BPF_LINK_TYPE_NETNS:
+		set_integer(L, "netns_ino", k->netns.netns_ino);
+		set_named(L, "attach_type", &names_attach_types, k->netns.attach_type);
+		break;
+	case BPF_LINK_TYPE_XDP:
+		set_xdp(L, k);
+		break;
+	case BPF_LINK_TYPE_PERF_EVENT:
+		set_perf_event(L, info);
+		break;
+	default:
+		break;
+	}
+}
+
+/* The kernel tells nothing about a perf event that is no link. */
+static int event_info(lua_State *L)
+{
+	lua_newtable(L);
+	set_string(L, "type", names_of(&names_link_types, BPF_LINK_TYPE_PERF_EVENT));
+	push_name(L, 1);
+	lua_setfield(L, -2, "tracepoint");
+	return 1;
+}
+
+/*
+ * link:info(): a table {type, id, prog_id} and what the type has besides, named as bpftool names
+ * it: raw_tracepoint: tp_name, cookie; perf_event: tracepoint, cookie (Linux 6.6), or event_type,
+ * event_config, cookie; xdp: ifindex (0: the interface is gone, or the link detached), devname,
+ * and mode where this network namespace has the interface; cgroup: cgroup_id, attach_type;
+ * netns: netns_ino, attach_type; tracing: attach_type, target_obj_id, target_btf_id.
+ * Or nil, message, errno. BPF_OBJ_GET_INFO_BY_FD, Linux 5.8.
+ */
+static int link_info(lua_State *L)
+{
+	struct link *link = self_open(L);
+	struct attach_link_info info;
+	struct error err;
+
+	if (!link)
+		return 3;
+	if (link->is_event)
+		return event_info(L);
+	if (attach_link_info(link->handle.fd, &info, &err) < 0)
+		return failure(L, "read info of", &err);
+	lua_newtable(L);
+	set_named(L, "type", &names_link_types, info.kernel.type);
+	set_integer(L, "id", info.kernel.id);
+	set_integer(L, "prog_id", info.kernel.prog_id);
+	set_details(L, &info);
+	return 1;
+}
+
+/* tostring(link): `raw_tracepoint link "sys_enter" #5`, the number being the fd. */
+static int link_tostring(lua_State *L)
+{
+	struct link *link = handle_self(L);
+
+	push_title(L, 1);
+	if (link->handle.fd >= 0)
+		lua_pushfstring(L, "%s #%d", lua_tostring(L, -1), link->handle.fd);
+	else
+		lua_pushfstring(L, "%s (closed)", lua_tostring(L, -1));
+	return 1;
+}
+
+/*
+ * link:pin(path): makes a file of it, in a directory of a bpf filesystem: the program stays
+ * attached until that file is gone as well. Returns true; nil, message, errno.
+ */
+static int link_pin(lua_State *L)
+{
+	struct link *link = handle_self(L);
+
+	if (!link->is_event)
+		return pin_pin(L, &link_class);
+	return failure_errno(L, EOPNOTSUPP,
+		"pin %s: it is a perf event, links for those need Linux 5.15", push_title(L, 1));
+}
+
+/* link:unpin(): removes the pin; also true when there is none. Or nil, message, errno. */
+static int link_unpin(lua_State *L)
+{
+	return pin_unpin(L, &link_class);
+}
+
+/* link:is_pinned(): whether it was pinned, or opened from a pin. */
+static int link_is_pinned(lua_State *L)
+{
+	return pin_is_pinned(L, &link_class);
+}
+
+/* Gives the opened link on top of the stack its kind and name, as far as the kernel tells them. */
+static void describe(lua_State *L, struct link *link)
+{
+	struct attach_link_info info;
+	struct attach_xdp_place place;
+	const struct abi_link_info *k = &info.kernel;
+	struct error ignored;
+
+	if (attach_link_info(link->handle.fd, &info, &ignored) < 0)
+		return;
+	if (names_of(&names_link_types, k->type))
+		link->kind = names_of(&names_link_types, k->type);
+	if (k->type == BPF_LINK_TYPE_PERF_EVENT && info.name[0])
+		link->kind = "tracepoint";
+	if (k->type == BPF_LINK_TYPE_XDP && attach_xdp_find(k->xdp.ifindex, k->prog_id, &place))
+		lua_pushstring(L, place.interface);
+	else if (info.name[0])
+		lua_pushstring(L, info.name);
+	else
+		return;
+	link_set_name(L, -2);
+}
+
+/*
+ * core.load_pinned_link(path) -> Link; nil, message, errno, also when something else than a link
+ * is pinned there.
+ */
+static int load_pinned(lua_State *L)
+{
+	struct link *link;
+	struct error err;
+
+	luaL_checkstring(L, 1);
+	lua_settop(L, 1);
+	link = link_push(L, "bpf");
+	if (pin_open(L, 1, &link->handle, &link_class, 0, &err) < 0)
+		return failure_push(L, &err);
+	describe(L, link);
+	return 1;
+}
+
+/* core.link_from_id(id) -> Link; nil, message, errno: ENOENT when no link has that id. Needs
+ * CAP_SYS_ADMIN. Linux 5.8. */
+static int from_id(lua_State *L)
+{
+	uint32_t id = (uint32_t)compat_check_unsigned(L, 1, UINT32_MAX);
+	struct link *link = link_push(L, "bpf");
+	int fd = sys_fd_by_id(BPF_LINK_GET_FD_BY_ID, id, 0);
+	struct error err;
+
+	if (handle_reclaimed(L, fd))
+		fd = sys_fd_by_id(BPF_LINK_GET_FD_BY_ID, id, 0);
+	if (fd < 0) {
+		error_errno(&err, fd, "open link with id %u", id);
+		probe_explain_privilege(&err, PROBE_SYS_ADMIN);
+		return failure_push(L, &err);
+	}
+	link->handle.fd = fd;
+	describe(L, link);
+	return 1;
+}
+
+/* core.next_link_id(id) -> the lowest id above `id`, nil behind the last; nil, message, errno.
+ * Needs CAP_SYS_ADMIN. Linux 5.8. */
+static int next_id(lua_State *L)
+{
+	uint32_t id = (uint32_t)compat_check_unsigned(L, 1, UINT32_MAX);
+	struct error err;
+	uint32_t next;
+	int ret = sys_next_id(BPF_LINK_GET_NEXT_ID, id, &next);
+
+	if (ret == -ENOENT) {
+		lua_pushnil(L);
+		return 1;
+	}
+	if (ret < 0) {
+		error_errno(&err, ret, "find the next link id");
+		probe_explain_privilege(&err, PROBE_SYS_ADMIN);
+		return failure_push(L, &err);
+	}
+	lua_pushinteger(L, (lua_Integer)next);
+	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{"update", link_update},
+	{"detach", link_detach},
+	{"info", link_info},
+	{"pin", link_pin},
+	{"unpin", link_unpin},
+	{"is_pinned", link_is_pinned},
+	{NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {
+	{"__tostring", link_tostring},
+	{NULL, NULL},
+};
+
+const struct handle_class link_class = {
+	.name = "ebpf.link",
+	.what = "link",
+	.methods = methods,
+	.metamethods = metamethods,
+};
+
+void link_register(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{"load_pinned_link", load_pinned},
+		{"link_from_id", from_id},
+		{"next_link_id", next_id},
+		{NULL, NULL},
+	};
+
+	handle_register(L, &link_class);
+	luaL_setfuncs(L, functions, 0);
+	link_register_attach(L);
+}
