@@ -1,0 +1,138 @@
+--- Programs in the kernel: loading, opening by pin or id, finding out which there are.
+local core = require "ebpf.core"
+
+--- A program in the kernel. It stays there as long as something holds it: this userdata, a link, a pin, a program
+--- array.
+-- `tostring(p)` gives `xdp "name" #7`, where 7 is the fd. Each method of a closed one returns nil, message, EBADF.
+---@class ebpf.Program
+---@field test fun(self: ebpf.Program, data: string): integer?, string, integer? runs it once on a packet: its
+--- result, an
+--- unsigned 32-bit integer, and the packet as it left it. ENOTSUPP (524): the kernel cannot do that for its type
+---@field benchmark fun(self: ebpf.Program, data: string, times: integer): integer?, integer|string, integer? result
+--- of the
+--- last run and nanoseconds per run, an average
+---@field run fun(self: ebpf.Program, options: ebpf.RunOptions): ebpf.RunResult?, string?, integer?
+---@field info fun(self: ebpf.Program): table?, string?, integer? the fields of the kernel's struct bpf_prog_info
+---@field stats fun(self: ebpf.Program): table?, string?, integer? {run_time_ns=, run_cnt=, recursion_misses=}; the
+--- kernel
+--- counts while the sysctl kernel.bpf_stats_enabled is 1
+---@field clone fun(self: ebpf.Program): ebpf.Program?, string?, integer? another for the same program; not pinned
+---@field pin fun(self: ebpf.Program, path: string): true?, string?, integer? in a bpf file system. Another path
+--- moves the
+--- pin. EEXIST: something is there; EINVAL: it is no bpf file system
+---@field unpin fun(self: ebpf.Program): true?, string?, integer? does nothing when it is not pinned
+---@field is_pinned fun(self: ebpf.Program): boolean whether it was pinned, or opened from a pin
+---@field close fun(self: ebpf.Program): true
+---@field is_closed fun(self: ebpf.Program): boolean
+---@field fd fun(self: ebpf.Program): integer?, string?, integer?
+---@field name fun(self: ebpf.Program): string whole when it was loaded here, else the 15 bytes that the kernel keeps
+---@field type fun(self: ebpf.Program): string|integer as bpftool prints it: "xdp"
+---@field attach_type fun(self: ebpf.Program): string|integer|nil what its spec said, as the next two
+---@field attach_to fun(self: ebpf.Program): string?
+---@field section fun(self: ebpf.Program): string?
+---@field abi fun(self: ebpf.Program): {type: string|integer}
+---@field verifier_log fun(self: ebpf.Program): string? of loading, when a log_level was given
+
+---@class ebpf.RunOptions
+---@field data string? the packet
+---@field context string? struct __sk_buff and so on; the arguments of a raw tracepoint, 64 bits each
+---@field times integer? how often, 1 by default
+---@field cpu integer? where a raw tracepoint program runs
+---@field flags integer? BPF_F_TEST_*
+---@field batch_size integer? of XDP frames sent for real
+---@field data_out_size integer? room for the packet that comes out, when it may be no larger
+
+---@class ebpf.RunResult
+---@field retval integer unsigned, 32 bits
+---@field duration integer nanoseconds per run, an average
+---@field data string? the packet that came out, when one went in
+---@field context string? likewise, for the types that give it back
+
+local program = {}
+
+---@class ebpf.LoadOptions
+---@field log_level integer? 1: branches, 2: every instruction, 4: statistics; added up. 0: no log unless loading fails
+---@field log_size integer? bytes of log to begin with (64 KiB by default); grows until the log fits
+
+--- Loads a program into the kernel. The spec is not changed.
+---@type fun(spec: ebpf.ProgramSpec, options?: ebpf.LoadOptions): ebpf.Program?, string?, integer?, string?
+--- the program, or nil, message, errno and the whole log of the verifier, when it had something to say
+program.new_program = core.new_program
+
+--- Opens a pinned program; with an abi, only if it is of that type.
+---@type fun(path: string, abi?: ebpf.ProgramABI): ebpf.Program?, string?, integer?
+program.load_pinned_program = core.load_pinned_program
+
+--- Opens the program with that id, which needs CAP_SYS_ADMIN.
+---@type fun(id: integer): ebpf.Program?, string?, integer?
+program.program_from_id = core.program_from_id
+
+--- Iterates over the ids of all programs in the kernel, ascending. Programs come and go meanwhile, so program_from_id()
+-- of one may fail with ENOENT. Raises when the kernel refuses, which it does without CAP_SYS_ADMIN.
+--     for id in ebpf.program_ids() do ... end
+---@return fun(): integer?
+function program.program_ids()
+  local last = 0
+  return function()
+    local id, message = core.next_program_id(last)
+    if message then
+      error(message, 2)
+    end
+    last = id or last
+    return id
+  end
+end
+
+--- What is relied on in a program that somebody else made.
+---@class ebpf.ProgramABI
+---@field type string|integer|nil not checked when absent
+local ProgramABI = {}
+ProgramABI.__index = ProgramABI
+
+local EINVAL = 22
+
+local function check_type(self, type, name)
+  if self.type ~= nil and type ~= self.type then
+    return nil, ("program \"%s\": type is %s instead of %s"):format(name, type, self.type), EINVAL
+  end
+  return true
+end
+
+--- Whether the program is what is relied on.
+---@param p ebpf.Program
+---@return true? # or nil, message, errno: EINVAL when it is not
+---@return string? message
+---@return integer? errno
+function ProgramABI:check(p)
+  local have, message, errno = p:abi()
+  if not have then
+    return nil, message, errno
+  end
+  return check_type(self, have.type, p:name())
+end
+
+--- The same for a spec that is not loaded yet.
+---@param spec ebpf.ProgramSpec
+---@return true?
+---@return string? message
+---@return integer? errno
+function ProgramABI:check_spec(spec)
+  return check_type(self, core.program_type(spec.type), spec.name or "")
+end
+
+--- Says what is relied on; raises on unknown fields and unknown types.
+---@param abi {type: string|integer|nil}
+---@return ebpf.ProgramABI
+function program.program_abi(abi)
+  if type(abi) ~= "table" then
+    error(("bad argument #1 to 'program_abi' (table expected, got %s)"):format(type(abi)), 2)
+  end
+  for name in pairs(abi) do
+    if name ~= "type" then
+      error(("bad argument #1 to 'program_abi' (unknown field '%s')"):format(tostring(name)), 2)
+    end
+  end
+  return setmetatable({ type = abi.type and core.program_type(abi.type) }, ProgramABI)
+end
+
+return program
