@@ -1,0 +1,258 @@
+--- Maps: what is more pleasant in Lua than in C. The methods themselves are described in ebpf.meta.
+local core = require "ebpf.core"
+local abi = require "ebpf.abi"
+
+local map = {}
+
+local methods = core.methods.map
+
+local EINVAL, ENOENT = core.errno.EINVAL, core.errno.ENOENT
+
+-- The values of these are other maps, or programs.
+local holds_objects = { array_of_maps = true, hash_of_maps = true, prog_array = true }
+
+--- Whether the values of maps of that type are maps or programs.
+function map.holds_objects(type)
+  return holds_objects[type] or false
+end
+
+local function add(a, b)
+  if type(b) ~= "table" then
+    return type(b) == "string" and b or a + b
+  end
+  local sum = {}
+  for field, value in pairs(b) do
+    sum[field] = a[field] == nil and value or add(a[field], value)
+  end
+  return sum
+end
+
+--- The per-CPU values under a key added up, structs field by field; strings in them are the last CPU's.
+---@param key any
+---@return any sum nil when there is no such key
+---@return string? message
+---@return integer? errno
+function methods:get_sum(key)
+  local values, message, errno = self:get(key)
+  if values == nil then
+    return nil, message, errno
+  end
+  if type(values[1]) ~= "table" then
+    return self:get_integer_sum(key)
+  end
+  local sum = values[1]
+  for i = 2, #values do
+    sum = add(sum, values[i])
+  end
+  return sum
+end
+
+--- Puts the contents of a spec into a map. Strings are taken as bytes, unless a codec of the spec encodes them; in a
+-- map that holds maps or programs they are names, which `resolve` turns into a Map or Program.
+-- @return true, or nil, message, errno
+function map.fill(target, spec, resolve)
+  for _, entry in ipairs(spec.contents or {}) do
+    local key, value = entry[1], entry[2]
+    local put = target.put
+    if type(value) == "string" then
+      if holds_objects[spec.type] then
+        value = resolve and resolve(value)
+        if value == nil then
+          return nil, ("map \"%s\": nothing is called \"%s\""):format(target:name(), entry[2]), ENOENT
+        end
+      elseif type(spec.value) ~= "table" then
+        put = target.put_bytes
+      end
+    end
+    local ok, message, errno = put(target, key, value)
+    if not ok then
+      return nil, message, errno
+    end
+  end
+  return true
+end
+
+--- Creates a map, with its contents when they are plain data.
+local function create(spec)
+  local new, message, errno = core.new_map(spec)
+  if not new then
+    return nil, message, errno
+  end
+  local ok = true
+  if not holds_objects[spec.type] then
+    ok, message, errno = map.fill(new, spec)
+  end
+  if ok and spec.freeze then
+    ok, message, errno = new:freeze()
+  end
+  if not ok then
+    new:close()
+    return nil, message, errno
+  end
+  return new
+end
+
+-- The kernel, or filling in, decides on these where a spec leaves them at 0.
+local may_differ_from_zero = { key_size = true, value_size = true, max_entries = true }
+
+--- Whether `have` may serve in the place of a map made from `spec`.
+---@return true? ok
+---@return string? message
+---@return integer? errno
+function map.check_compatible(spec, have)
+  local wanted = {}
+  for _, field in ipairs({ "type", "key_size", "value_size", "max_entries", "flags" }) do
+    if not (may_differ_from_zero[field] and spec[field] == 0) then
+      wanted[field] = spec[field]
+    end
+  end
+  if spec.type == "perf_event_array" then
+    wanted.max_entries = nil -- as many as there are CPUs, whatever the spec says
+  end
+  local actual, message, errno = have:abi()
+  if not actual then
+    return nil, message, errno
+  end
+  local ok, differences = abi.compare(wanted, actual, { "type", "key_size", "value_size", "max_entries", "flags" })
+  if not ok then
+    return nil, ("map \"%s\" is incompatible with its spec: %s"):format(spec.name or "", differences), EINVAL
+  end
+  return true
+end
+
+--- The types a spec gives to keys and values.
+local function types_of(spec)
+  return { key = spec.key, value = spec.value, int64 = spec.int64 }
+end
+
+--- The map pinned under the spec's name, or a new one that is pinned there.
+local function open_or_create(spec, pin_path)
+  local path = pin_path .. "/" .. (spec.name:gsub("%.", "_"))
+  local found, message, errno = core.load_pinned_map(path, types_of(spec))
+  if found then
+    local ok
+    ok, message, errno = map.check_compatible(spec, found)
+    if ok then
+      return found
+    end
+    found:close()
+    return nil, ("pin \"%s\": %s"):format(path, message), errno
+  end
+  if errno ~= ENOENT then
+    return nil, message, errno
+  end
+  found, message, errno = create(spec)
+  if not found then
+    return nil, message, errno
+  end
+  local ok
+  ok, message, errno = found:pin(path)
+  if not ok then
+    found:close()
+    return nil, message, errno
+  end
+  return found
+end
+
+local new_options = { pin_path = true }
+
+--- Creates a map after a spec, which stays as it is. Its contents are put in, unless they are names of maps or
+-- programs, and it is frozen if the spec says so. With `pinning = "by_name"` the map pinned as <pin_path>/<name> is
+-- opened instead, if there is one that suits the spec, else the new one is pinned there.
+---@param spec ebpf.MapSpec|table
+---@param options? {pin_path: string} a directory of a BPF file system
+---@return ebpf.Map? map
+---@return string? message
+---@return integer? errno
+function map.new(spec, options)
+  if options then
+    abi.check_fields("new_map options", options, new_options)
+  end
+  if type(spec) ~= "table" or spec.pinning == nil or spec.pinning == "none" then
+    return create(spec)
+  end
+  if spec.pinning ~= "by_name" then
+    error(("new_map: pinning must be 'none' or 'by_name', not '%s'"):format(tostring(spec.pinning)), 2)
+  end
+  if not (options and options.pin_path) then
+    error(("new_map: map '%s' is pinned by name: pin_path is missing"):format(tostring(spec.name)), 2)
+  end
+  if not spec.name or spec.name == "" then
+    error("new_map: a map that is pinned by name needs a name", 2)
+  end
+  return open_or_create(spec, options.pin_path)
+end
+
+local open_fields = { key = true, value = true, int64 = true, read_only = true, write_only = true }
+
+--- Splits options into what the map must be like and how it is opened.
+local function split(options)
+  local wanted, open = {}, {}
+  for field, value in pairs(options or {}) do
+    if open_fields[field] then
+      open[field] = value
+    else
+      wanted[field] = value
+    end
+  end
+  return abi.map(wanted), open
+end
+
+local function checked(found, message, errno, wanted)
+  if not found then
+    return nil, message, errno
+  end
+  local ok
+  ok, message, errno = wanted:check(found)
+  if not ok then
+    found:close()
+    return nil, message, errno
+  end
+  return found
+end
+
+--- Opens the map pinned at a path.
+---@param path string in a BPF file system
+---@param options? table fields of a MapABI, which are checked; `key`, `value` and `int64`, the types of a MapSpec;
+---`read_only`, `write_only`
+---@return ebpf.Map? map
+---@return string? message
+---@return integer? errno
+function map.load_pinned(path, options)
+  local wanted, open = split(options)
+  local found, message, errno = core.load_pinned_map(path, open)
+  return checked(found, message, errno, wanted)
+end
+
+--- Opens the map with an id of the kernel's. Needs CAP_SYS_ADMIN.
+---@param id integer
+---@param options? table as of load_pinned_map
+---@return ebpf.Map? map
+---@return string? message
+---@return integer? errno
+function map.from_id(id, options)
+  local wanted, open = split(options)
+  local found, message, errno = core.map_from_id(id, open)
+  return checked(found, message, errno, wanted)
+end
+
+--- An iterator over ids, by the function that tells the one behind another. It raises when the kernel refuses.
+function map.ids_by(next_id)
+  local id
+  return function()
+    local message
+    id, message = next_id(id)
+    if message then
+      error(message, 2)
+    end
+    return id
+  end
+end
+
+--- Iterates over the ids of all maps of the system: `for id in ebpf.map_ids() do`. Needs CAP_SYS_ADMIN.
+---@return fun(): integer?
+function map.ids()
+  return map.ids_by(core.next_map_id)
+end
+
+return map
