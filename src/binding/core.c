@@ -7,6 +7,7 @@
 static void (*const rooms[])(lua_State *L) = {
 	insns_register,
 	object_spec_register,
+	host_register,
 	map_register,
 	program_register,
 	perf_register,
@@ -26,6 +27,8 @@ int luaopen_ebpf_core(lua_State *L)
 	lua_setfield(L, -2, "methods");
 	failure_push_errnos(L);
 	lua_setfield(L, -2, "errno");
+	lua_pushboolean(L, __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
+	lua_setfield(L, -2, "little_endian");
 	for (i = 0; rooms[i]; i++)
 		rooms[i](L);
 	return 1;

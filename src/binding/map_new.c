@@ -146,6 +146,8 @@ static int fill_in(lua_State *L, int spec, struct map *m, struct error *err)
 static int read_spec(
 	lua_State *L, int spec, struct map *m, struct abi_map_create *attr, struct error *err)
 {
+	uint32_t numa_node = field_u32(L, spec, "numa_node");
+
 	m->type = options_name(L, spec, "type", &names_map_types, BPF_MAP_TYPE_UNSPEC);
 	luaL_argcheck(L, m->type != BPF_MAP_TYPE_UNSPEC, spec, "field 'type' is missing");
 	m->key_size = field_u32(L, spec, "key_size");
@@ -158,17 +160,15 @@ static int read_spec(
 	read_codecs(L, m, spec);
 	m->key_size = m->key.size;
 	m->value_size = m->value.size;
-	lua_getfield(L, spec, "numa_node");
-	if (!lua_isnil(L, -1))
+	if (numa_node)
 		m->flags |= BPF_F_NUMA_NODE;
-	lua_pop(L, 1);
 	*attr = (struct abi_map_create){
 		.map_type = m->type,
 		.key_size = m->key_size,
 		.value_size = m->value_size,
 		.max_entries = m->max_entries,
 		.map_flags = m->flags,
-		.numa_node = field_u32(L, spec, "numa_node"),
+		.numa_node = numa_node,
 		.map_extra = options_unsigned(L, spec, "map_extra", UINT64_MAX, 0),
 	};
 	return set_traits(m, err);

@@ -13,6 +13,7 @@ extern const struct handle_class program_class;
 extern const struct handle_class link_class;
 extern const struct handle_class perf_class;
 
+void host_register(lua_State *L);
 void map_register(lua_State *L);
 void program_register(lua_State *L);
 void link_register(lua_State *L);

@@ -5,6 +5,7 @@
 
 #include "sys.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -366,6 +367,37 @@ int sys_on_filesystem(const char *path, long magic)
 	if (statfs(path, &st) < 0)
 		return -errno;
 	return (long)st.f_type == magic;
+}
+
+int sys_make_directory(const char *path)
+{
+	return mkdir(path, S_IRWXU) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int sys_list_directory(const char *path, char *out, size_t size, size_t *used)
+{
+	const struct dirent *entry;
+	size_t n;
+	int ret = 0;
+	DIR *dir;
+
+	dir = opendir(path); /* close-on-exec */
+	if (!dir)
+		return -errno;
+	*used = 0;
+	while (ret == 0 && (entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		n = strlen(entry->d_name) + 1;
+		if (n > size - *used) {
+			ret = -ERANGE;
+		} else {
+			memcpy(out + *used, entry->d_name, n);
+			*used += n;
+		}
+	}
+	closedir(dir);
+	return ret;
 }
 
 /* Fills `buf` from `fd` until `size` bytes or the end of the file. */

@@ -108,6 +108,13 @@ int sys_ioctl(int fd, unsigned long request, unsigned long arg);
 /* Whether `path` lies on a file system of statfs(2) type `magic`: 1, 0 or an error. */
 int sys_on_filesystem(const char *path, long magic);
 
+/* mkdir(2), private to the owner; fine when it is there already. */
+int sys_make_directory(const char *path);
+
+/* Puts the names in a directory, without "." and "..", one after the other into `out`, each ended
+ * by NUL; *used says how many bytes. -ERANGE when `size` is too little. */
+int sys_list_directory(const char *path, char *out, size_t size, size_t *used);
+
 /* Reads a whole file of at most `limit` bytes into fresh memory, NUL-terminated; the file must
  * not be a device or a pipe. */
 int sys_read_file(const char *path, size_t limit, char **out, size_t *size);
