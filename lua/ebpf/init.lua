@@ -1,0 +1,53 @@
+--- eBPF for Lua: loads objects compiled by clang into the Linux kernel, shares maps with them, attaches their programs
+-- and receives their samples.
+--
+-- A wrong argument raises an error. When the world says no (a missing file, a malformed object, a refusal of the
+-- kernel's, a closed handle), functions return nil, a message and the errno, if there is one. A missing key is nil alone.
+local core = require "ebpf.core"
+local abi = require "ebpf.abi"
+local collection = require "ebpf.collection"
+local map = require "ebpf.map"
+require "ebpf.reader" -- adds methods to readers
+local spec = require "ebpf.spec"
+local wait = require "ebpf.wait"
+
+local ebpf = {
+  _VERSION = "ebpf 0.1.0",
+  errno = core.errno,
+  wait = wait,
+
+  load_spec = spec.load,
+  parse_spec = spec.parse,
+  load = collection.load,
+  load_pinned_collection = collection.load_pinned,
+
+  new_map = map.new,
+  load_pinned_map = map.load_pinned,
+  map_from_id = map.from_id,
+  map_ids = map.ids,
+
+  new_program = core.new_program,
+
+  new_perf_reader = core.new_perf_reader,
+
+  map_abi = abi.map,
+  program_abi = abi.program,
+  collection_abi = abi.collection,
+
+  possible_cpus = core.possible_cpus,
+  online_cpus = core.online_cpus,
+}
+
+--- A name the kernel takes: letters, digits, "_" and ".". It keeps the first 15 bytes.
+---@param name string
+---@param replacement? string what each other byte becomes; nil: nothing
+---@return string
+function ebpf.sanitize_name(name, replacement)
+  replacement = replacement or ""
+  if replacement:find("[^A-Za-z0-9_.]") then
+    error(("sanitize_name: the replacement '%s' is itself no valid name"):format(replacement), 2)
+  end
+  return (name:gsub("[^A-Za-z0-9_.]", (replacement:gsub("%%", "%%%%"))))
+end
+
+return ebpf
