@@ -5,8 +5,10 @@
 -- kernel's, a closed handle), functions return nil, a message and the errno, if there is one. A missing key is nil alone.
 local core = require "ebpf.core"
 local abi = require "ebpf.abi"
+local asm = require "ebpf.asm"
 local collection = require "ebpf.collection"
 local map = require "ebpf.map"
+local program = require "ebpf.program"
 require "ebpf.reader" -- adds methods to readers
 local spec = require "ebpf.spec"
 local wait = require "ebpf.wait"
@@ -15,6 +17,7 @@ local ebpf = {
   _VERSION = "ebpf 0.1.0",
   errno = core.errno,
   wait = wait,
+  asm = asm,
 
   load_spec = spec.load,
   parse_spec = spec.parse,
@@ -26,7 +29,10 @@ local ebpf = {
   map_from_id = map.from_id,
   map_ids = map.ids,
 
-  new_program = core.new_program,
+  new_program = program.new_program,
+  load_pinned_program = program.load_pinned_program,
+  program_from_id = program.program_from_id,
+  program_ids = program.program_ids,
 
   new_perf_reader = core.new_perf_reader,
 

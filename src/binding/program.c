@@ -347,21 +347,6 @@ static int next_program_id(lua_State *L)
 	return 1;
 }
 
-/* core.program_type(name or number) -> the name, or the number where this library knows no name.
- * Raises on unknown names. */
-static int program_type(lua_State *L)
-{
-	uint32_t id;
-
-	if (lua_type(L, 1) != LUA_TSTRING)
-		id = (uint32_t)compat_check_unsigned(L, 1, UINT32_MAX);
-	else if (!names_find(&names_prog_types, lua_tostring(L, 1), &id))
-		return luaL_argerror(
-			L, 1, lua_pushfstring(L, "unknown program type '%s'", lua_tostring(L, 1)));
-	options_push_name(L, &names_prog_types, id);
-	return 1;
-}
-
 /* A name the kernel does not have, since Linux before 4.15 keeps none, is that of the pin. */
 static void name_after_pin(lua_State *L, int path)
 {
@@ -577,7 +562,6 @@ static const luaL_Reg functions[] = {
 	{"load_pinned_program", load_pinned_program},
 	{"program_from_id", program_from_id},
 	{"next_program_id", next_program_id},
-	{"program_type", program_type},
 	{NULL, NULL},
 };
 
