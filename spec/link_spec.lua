@@ -417,7 +417,8 @@ describe("a link", function()
         check('its driver has no native mode: use mode "generic"', errno.EOPNOTSUPP,
           { interface = "lo", mode = "native" })
         check('its driver has no offload mode: use mode "generic"', errno.EOPNOTSUPP,
-          { interface = "right", mode = "offload" })
+          { interface = "lo", mode = "offload" })
+        check("a program for a card is loaded for it", errno.EINVAL, { interface = "right", mode = "offload" })
         local link = assert(second:attach { interface = "right" })
         check("it has an XDP program already", errno.EBUSY, { interface = "right" })
         check("it has an XDP program already", errno.EEXIST, { interface = "right", mode = "generic" })

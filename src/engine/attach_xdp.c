@@ -85,6 +85,9 @@ static int explain(int code, bool exists, enum attach_xdp_mode mode, struct erro
 	if (code == -EOPNOTSUPP && mode != ATTACH_XDP_GENERIC)
 		return error_append(err, ": its driver has no %s mode: use mode \"generic\"",
 			mode == ATTACH_XDP_OFFLOAD ? "offload" : "native");
+	if (code == -EINVAL && mode == ATTACH_XDP_OFFLOAD)
+		return error_append(err, ": a program for a card is loaded for it, with ifindex in "
+					 "its spec");
 	if (code == -EINVAL)
 		return error_append(err, ": the program is of another type, or the interface "
 					 "refuses it as it is set up (MTU, queues), or Linux is "

@@ -1,0 +1,95 @@
+-- Prints a line for each program that is started, then how often each command was.
+--
+--   lua execsnoop.lua [object]
+--
+-- So that there is something to tell, it starts a few commands itself; it ends when it has seen those.
+-- The object is execsnoop.bpf.c, compiled by clang -O2 -g -target bpf.
+local ebpf = require "ebpf"
+
+local commands = { "/bin/true", "/bin/ls / >/dev/null", "/bin/date >/dev/null", "/bin/true", "/bin/uname >/dev/null" }
+local patience = 10 -- seconds to wait for samples
+
+-- Failures of the library come as nil and a message that says what to do.
+local function check(result, message)
+  if not result then
+    io.stderr:write(message, "\n")
+    os.exit(1)
+  end
+  return result
+end
+
+local spec = check(ebpf.load_spec(arg[1] or "build/examples/execsnoop.bpf.o"))
+
+-- struct exec { __u32 pid; __u32 uid; char comm[16]; char filename[128]; }
+local exec = { size = 152 }
+
+local function u32(bytes, at)
+  local a, b, c, d = bytes:byte(at, at + 3)
+  if spec.byte_order == "big" then
+    a, b, c, d = d, c, b, a
+  end
+  return a + b * 2 ^ 8 + c * 2 ^ 16 + d * 2 ^ 24
+end
+
+-- A C string that fills at most bytes first to last.
+local function text(bytes, first, last)
+  local zero = bytes:find("\0", first, true) or last + 1
+  return bytes:sub(first, math.min(zero - 1, last))
+end
+
+function exec.decode(bytes)
+  return {
+    pid = u32(bytes, 1),
+    uid = u32(bytes, 5),
+    comm = text(bytes, 9, 24),
+    filename = text(bytes, 25, 152),
+  }
+end
+
+local collection = check(ebpf.load(spec))
+local reader = check(ebpf.new_perf_reader(collection.maps.events, { type = exec }))
+check(collection:attach())
+
+-- The commands we wait for, by file name. Others' may come in between.
+local expected, missing = {}, #commands
+for _, command in ipairs(commands) do
+  local filename = command:match("%S+")
+  expected[filename] = (expected[filename] or 0) + 1
+end
+
+-- Reads as samples come; between them the coroutine hands over to whoever resumes it.
+local printer = coroutine.create(function()
+  for sample in reader:samples() do
+    print(("%-8d %-6d %-16s %s"):format(sample.pid, sample.uid, sample.comm, sample.filename))
+    if (expected[sample.filename] or 0) > 0 then
+      expected[sample.filename] = expected[sample.filename] - 1
+      missing = missing - 1
+    end
+  end
+end)
+
+print(("%-8s %-6s %-16s %s"):format("PID", "UID", "COMMAND", "FILE"))
+for _, command in ipairs(commands) do
+  os.execute(command)
+end
+local deadline = os.time() + patience
+while true do
+  assert(coroutine.resume(printer)) -- prints all that is there
+  if missing == 0 or os.time() > deadline then
+    break
+  end
+  reader:poll(1)
+end
+
+print(("\n%-8s %s"):format("COUNT", "COMMAND"))
+for comm, count in collection.maps.counts:iterate() do
+  print(("%-8s %s"):format(tostring(count):match("%d+"), text(comm, 1, #comm)))
+end
+
+local lost = reader:lost_samples()
+reader:close()
+collection:close()
+if missing > 0 then
+  io.stderr:write(missing, " commands were not seen; samples lost: ", tostring(lost), "\n")
+  os.exit(1)
+end
