@@ -71,20 +71,21 @@ end)
 print(("%-8s %-6s %-16s %s"):format("PID", "UID", "COMMAND", "FILE"))
 for _, command in ipairs(commands) do
   os.execute(command)
+  assert(coroutine.resume(printer)) -- prints all that is there
 end
 local deadline = os.time() + patience
-while true do
-  assert(coroutine.resume(printer)) -- prints all that is there
-  if missing == 0 or os.time() > deadline then
-    break
-  end
+while missing > 0 and os.time() <= deadline do
   reader:poll(1)
+  assert(coroutine.resume(printer))
 end
 
-print(("\n%-8s %s"):format("COUNT", "COMMAND"))
+local lines = {}
 for comm, count in collection.maps.counts:iterate() do
-  print(("%-8s %s"):format(tostring(count):match("%d+"), text(comm, 1, #comm)))
+  lines[#lines + 1] = ("%-16s %5d"):format(text(comm, 1, #comm), tonumber(count))
 end
+table.sort(lines)
+print(("\n%-16s %5s"):format("COMMAND", "COUNT"))
+print(table.concat(lines, "\n"))
 
 local lost = reader:lost_samples()
 reader:close()

@@ -7,7 +7,7 @@
 local ebpf = require "ebpf"
 
 local object = os.getenv("OBJECT") or "build/examples/xdp_counter.bpf.o"
-local protocols = { [1] = "icmp", [6] = "tcp", [17] = "udp", [58] = "icmpv6" }
+local protocols = { [0] = "hopopt", [1] = "icmp", [6] = "tcp", [17] = "udp", [58] = "icmpv6" }
 local datagrams = 5
 
 -- Whether the command succeeded: Lua 5.1 answers a number, later ones true or nil.

@@ -25,6 +25,7 @@ build = {
         "src/binding/core.c",
         "src/binding/failure.c",
         "src/binding/handle.c",
+        "src/binding/host.c",
         "src/binding/insns.c",
         "src/binding/link.c",
         "src/binding/link_attach.c",

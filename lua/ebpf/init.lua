@@ -7,6 +7,7 @@ local core = require "ebpf.core"
 local abi = require "ebpf.abi"
 local asm = require "ebpf.asm"
 local collection = require "ebpf.collection"
+local link = require "ebpf.link"
 local map = require "ebpf.map"
 local program = require "ebpf.program"
 require "ebpf.reader" -- adds methods to readers
@@ -33,6 +34,11 @@ local ebpf = {
   load_pinned_program = program.load_pinned_program,
   program_from_id = program.program_from_id,
   program_ids = program.program_ids,
+
+  link = link,
+  load_pinned_link = link.load_pinned,
+  link_from_id = link.from_id,
+  link_ids = link.ids,
 
   new_perf_reader = core.new_perf_reader,
 

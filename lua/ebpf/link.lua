@@ -1,14 +1,21 @@
 --- Attaching programs: each function gives a Link, which keeps the program attached.
 -- A Link that is collected detaches, so keep it, or pin it.
 local core = require "ebpf.core"
+local map = require "ebpf.map"
 
+--- What keeps a program attached. `tostring(l)` gives `xdp link "eth0" #7`, where 7 is the fd. Each method of a closed
+--- one returns nil, message, EBADF.
 ---@class ebpf.Link
----@field update fun(self: ebpf.Link, program: ebpf.Program): true?, string?, integer?
----@field detach fun(self: ebpf.Link): true?, string?, integer?
----@field info fun(self: ebpf.Link): table?, string?, integer?
----@field pin fun(self: ebpf.Link, path: string): true?, string?, integer?
----@field unpin fun(self: ebpf.Link): true?, string?, integer?
----@field is_pinned fun(self: ebpf.Link): boolean
+---@field update fun(self: ebpf.Link, program: ebpf.Program): true?, string?, integer? puts another program of the same
+--- type in the place of the present one, in one step: xdp links can; EINVAL: those of tracepoints cannot
+---@field detach fun(self: ebpf.Link): true?, string?, integer? now, whoever else holds the link: xdp links can;
+--- EOPNOTSUPP: those of tracepoints detach when they are closed and not pinned
+---@field info fun(self: ebpf.Link): table?, string?, integer? {type=, id=, prog_id=} and what the type has besides, named
+--- as bpftool does: tp_name, cookie; tracepoint, cookie; ifindex, devname, mode
+---@field pin fun(self: ebpf.Link, path: string): true?, string?, integer? in a bpf file system: keeps the program
+--- attached without this process
+---@field unpin fun(self: ebpf.Link): true?, string?, integer? does nothing when it is not pinned
+---@field is_pinned fun(self: ebpf.Link): boolean whether it was pinned, or opened from a pin
 ---@field close fun(self: ebpf.Link): true
 ---@field is_closed fun(self: ebpf.Link): boolean
 ---@field fd fun(self: ebpf.Link): integer?, string?, integer?
@@ -42,6 +49,20 @@ link.tracepoint = core.attach_tracepoint
 ---driver can, else generic
 ---@type fun(options: ebpf.XdpOptions): ebpf.Link?, string?, integer?
 link.xdp = core.attach_xdp
+
+--- Opens a pinned link.
+---@type fun(path: string): ebpf.Link?, string?, integer?
+link.load_pinned = core.load_pinned_link
+
+--- Opens the link with that id, which needs CAP_SYS_ADMIN. From Linux 5.8.
+---@type fun(id: integer): ebpf.Link?, string?, integer?
+link.from_id = core.link_from_id
+
+--- Iterates over the ids of all links of the system: `for id in ebpf.link_ids() do`. Needs CAP_SYS_ADMIN.
+---@return fun(): integer?
+function link.ids()
+  return map.ids_by(core.next_link_id)
+end
 
 -- How a program is attached by what its section names, by type of program. `fields` makes options of the section's
 -- target; `needs` are those that must be there in the end; `hint` says so.

@@ -68,7 +68,11 @@ static struct codec codec_by_table(
 		luaL_error(L, "type of the %s: size is not a number of bytes", what);
 	lua_pop(L, 1);
 	codec.size = (uint32_t)size.value;
-	check_function(L, index, "encode", what);
+	/* What is only ever read, as samples are, needs no encode. */
+	lua_getfield(L, index, "encode");
+	if (!lua_isnil(L, -1))
+		check_function(L, index, "encode", what);
+	lua_pop(L, 1);
 	check_function(L, index, "decode", what);
 	lua_pushvalue(L, index);
 	lua_rawseti(L, owner_table, slot);
@@ -141,6 +145,10 @@ void codec_prepare(lua_State *L, int arg, const struct codec *codec, int owner, 
 	if (codec->kind != CODEC_CUSTOM)
 		return;
 	push_function(L, codec, owner, "encode");
+	if (lua_isnil(L, -1)) {
+		snprintf(wrong, sizeof(wrong), "%s: its type has no encode", what);
+		luaL_argerror(L, arg, wrong);
+	}
 	lua_pushvalue(L, arg);
 	lua_call(L, 1, 1);
 	if (lua_type(L, -1) != LUA_TSTRING) {

@@ -337,11 +337,11 @@ static int from_id(lua_State *L)
 	return 1;
 }
 
-/* core.next_link_id(id) -> the lowest id above `id`, nil behind the last; nil, message, errno.
- * Needs CAP_SYS_ADMIN. Linux 5.8. */
+/* core.next_link_id([id]) -> the lowest id above `id` (or of all), nil behind the last; nil,
+ * message, errno. Needs CAP_SYS_ADMIN. Linux 5.8. */
 static int next_id(lua_State *L)
 {
-	uint32_t id = (uint32_t)compat_check_unsigned(L, 1, UINT32_MAX);
+	uint32_t id = lua_isnoneornil(L, 1) ? 0 : (uint32_t)compat_check_unsigned(L, 1, UINT32_MAX);
 	struct error err;
 	uint32_t next;
 	int ret = sys_next_id(BPF_LINK_GET_NEXT_ID, id, &next);
