@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Programs to load, run and edit. */
+/* Programs to load, run and edit. variants: bigendian */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
