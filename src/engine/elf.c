@@ -193,7 +193,9 @@ int elf_open(struct elf *elf, const void *image, size_t size, struct error *err)
 	elf->handle = elf_memory((char *)(uintptr_t)image, size);
 	if (!elf->handle)
 		return libelf_error(err, "ELF file");
-	if (elf_kind(elf->handle) != ELF_K_ELF || !gelf_getehdr(elf->handle, &header))
+	if (elf_kind(elf->handle) != ELF_K_ELF)
+		return error_set(err, ENOEXEC, "not an ELF file of a known version");
+	if (!gelf_getehdr(elf->handle, &header))
 		return libelf_error(err, "ELF header");
 	if (check_header(&header, err) < 0 || read_sections(elf, image, size, err) < 0)
 		return -1;

@@ -162,6 +162,17 @@ static int build(struct object_build *b, struct error *err)
 	return 0;
 }
 
+/* Names of the file stand in the message, which may go to a terminal. */
+static void make_printable(struct error *err)
+{
+	char *c;
+
+	for (c = err->text; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
+}
+
 int object_parse(struct object *object, const void *data, size_t size, struct error *err)
 {
 	struct object_build b = {.object = object, .slots_left = SLOTS_BASE + (uint64_t)size};
@@ -182,6 +193,8 @@ int object_parse(struct object *object, const void *data, size_t size, struct er
 	pool_free(&b.function_names);
 	pool_free(&b.map_names);
 	elf_close(&b.elf);
+	if (ret < 0)
+		make_printable(err);
 	return ret;
 }
 
