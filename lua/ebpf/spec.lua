@@ -150,9 +150,9 @@ end
 
 --- Reads an object file compiled by `clang -target bpf -c`, of either byte order, with or without -g.
 ---
---- Where things come from: programs from the global functions of sections, by libbpf's section names; maps from ".maps"
---- (needs -g) and "maps"; global variables from .data*, .rodata* and .bss*; license and kernel version from "license" and
---- "version".
+--- Where things come from: programs from the global functions of sections, by libbpf's section names; maps from
+--- ".maps" (needs -g) and "maps"; global variables from .data*, .rodata* and .bss*; license and kernel version from
+--- "license" and "version".
 ---@param path string at most 1 GiB
 ---@return ebpf.CollectionSpec? spec
 ---@return string? message

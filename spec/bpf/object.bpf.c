@@ -99,7 +99,7 @@ extern int elsewhere(int x);
 extern const void symbol __ksym;
 
 SEC("xdp")
-int first(struct xdp_md *ctx)
+__attribute__((noinline)) int first(struct xdp_md *ctx)
 {
 	static_data++;
 	static_zero[2]++;

@@ -10,7 +10,7 @@ enum { BTF_MAGIC = 0xeb9f, BTF_VERSION = 1, BTF_WORD = 4 };
 struct btf_header {
 	uint16_t magic;
 	uint8_t version;
-	uint8_t flags;
+	uint8_t flags; /* cppcheck-suppress unusedStructMember */
 	uint32_t header_size;
 	uint32_t type_offset; /* from the end of the header, as string_offset is */
 	uint32_t type_size;

@@ -63,8 +63,8 @@ static bool is_map_of_maps(uint32_t type)
 	return type == BPF_MAP_TYPE_ARRAY_OF_MAPS || type == BPF_MAP_TYPE_HASH_OF_MAPS;
 }
 
-/* Copies the definition `number` of the section, which came `distance` maps before `map`, to be
- * the template of its inner maps. */
+/* Copies the definition `number` of the section, whose first one is the map `first`, to be the
+ * template of the maps in `map`. */
 static int set_inner(
 	struct object_build *b, uint32_t map, uint32_t first, uint32_t number, struct error *err)
 {
@@ -137,8 +137,12 @@ static int read_definitions(
 		symbol = symbols->list[i];
 		if (symbol->value != i * size)
 			return error_set(err, ENOEXEC,
-				"map \"%.80s\" is not defined at a multiple of %" PRIu64 " bytes",
-				symbol->name, size);
+				"map \"%.80s\" is not at byte %" PRIu64
+				": the definitions differ in size",
+				symbol->name, i * size);
+	}
+	for (i = 0; i < symbols->count; i++) {
+		symbol = symbols->list[i];
 		if (!object_new_map(b, symbol->name, section->name, err) ||
 			object_add_place(b, index, symbol->value, err) < 0)
 			return -1;
