@@ -282,6 +282,54 @@ describe("a link", function()
     end)
   end)
 
+  it("to a tracepoint is a perf event where the kernel has no links for those", function()
+    support.tracefs()
+    local launcher = support.tmpdir() .. "/without_links"
+    support.check_run { "cc", "-Wall", "-o", launcher, "spec/support/without_links.c" }
+    local script = [[
+      local ebpf = require "ebpf"
+      local support = require "spec.support"
+      local collection = assert(ebpf.load(%q, { programs = { "event" } }))
+      local program = collection.programs.event
+      local process = tonumber((support.read_file("/proc/self/stat"):match("^(%%d+) ")))
+      local function fires()
+        assert(collection.maps.renames:delete(process))
+        support.write_file("/proc/self/comm", "spec")
+        return collection.maps.renames:get(process) ~= nil
+      end
+
+      local link, message = program:attach { cookie = 1 }
+      assert(link == nil and message:find("a cookie needs Linux 5.15", 1, true), message)
+      link = assert(program:attach())
+      assert(fires())
+      assert(tostring(link) == ('tracepoint link "task/task_rename" #%%d'):format(link:fd()))
+      local info = link:info()
+      assert(info.type == "perf_event" and info.tracepoint == "task/task_rename" and info.id == nil)
+      local ok, code
+      ok, message, code = link:pin("/nowhere")
+      assert(ok == nil and code == ebpf.errno.EOPNOTSUPP)
+      assert(message:find('pin tracepoint link "task/task_rename": it is a perf event', 1, true), message)
+      ok, message, code = link:update(program)
+      assert(ok == nil and code == ebpf.errno.EINVAL and message:find("a perf event keeps its program", 1, true))
+      assert(link:detach() == true)
+      assert(not fires())
+      assert(link:is_closed())
+
+      link = assert(program:attach())
+      assert(fires())
+      link = nil
+      collectgarbage()
+      collectgarbage()
+      assert(not fires())
+      print "well"
+    ]]
+    local output, status = support.run_lua(script:format(support.fixture("link")), function(command)
+      return support.quote(launcher) .. " " .. command
+    end)
+    assert.equal(0, status, output)
+    assert.equal("well\n", output)
+  end)
+
   describe("to a network interface", function()
     -- Packets are sent within a network namespace, so a script in there does the work.
     local function run(body)
@@ -486,6 +534,28 @@ describe("a link", function()
     assert.is_nil(result)
     assert.equal("program is closed", message)
     assert.equal(errno.EBADF, code)
+  end)
+
+  it("names the capability that is missing", function()
+    support.tracefs()
+    local path = support.bpffs() .. "/event"
+    local collection = load("event")
+    assert(collection.programs.event:pin(path))
+    local output, status = support.run_lua(([[
+      local ebpf = require "ebpf"
+      local program = assert(ebpf.load_pinned_program(%q))
+      print(select(2, ebpf.link.tracepoint { program = program, group = "task", name = "task_rename" }))
+      print(select(2, ebpf.link_from_id(1)))
+      print(pcall(ebpf.link_ids()))
+    ]]):format(path), support.unprivileged)
+    assert(collection.programs.event:unpin())
+    assert.equal(0, status, output)
+    local perf, by_id, ids = output:match("^([^\n]*)\n([^\n]*)\n([^\n]*)")
+    assert.truthy(perf:find('attach "event": tracepoint task/task_rename: open perf event: ', 1, true), perf)
+    assert.truthy(perf:find("lacks CAP_PERFMON", 1, true), perf)
+    assert.truthy(by_id:find("open link with id 1: operation not permitted (EPERM)", 1, true), by_id)
+    assert.truthy(by_id:find("lacks CAP_SYS_ADMIN", 1, true), by_id)
+    assert.truthy(ids:find("needs CAP_SYS_ADMIN", 1, true), ids)
   end)
 
   it("is listed by the kernel", function()

@@ -10,8 +10,8 @@ local map = require "ebpf.map"
 --- type in the place of the present one, in one step: xdp links can; EINVAL: those of tracepoints cannot
 ---@field detach fun(self: ebpf.Link): true?, string?, integer? now, whoever else holds the link: xdp links can;
 --- EOPNOTSUPP: those of tracepoints detach when they are closed and not pinned
----@field info fun(self: ebpf.Link): table?, string?, integer? {type=, id=, prog_id=} and what the type has besides, named
---- as bpftool does: tp_name, cookie; tracepoint, cookie; ifindex, devname, mode
+---@field info fun(self: ebpf.Link): table?, string?, integer? {type=, id=, prog_id=} and what the type has besides,
+--- named as bpftool does: tp_name, cookie; tracepoint, cookie; ifindex, devname, mode
 ---@field pin fun(self: ebpf.Link, path: string): true?, string?, integer? in a bpf file system: keeps the program
 --- attached without this process
 ---@field unpin fun(self: ebpf.Link): true?, string?, integer? does nothing when it is not pinned

@@ -88,6 +88,10 @@ static int link_update(lua_State *L)
 		return 3;
 	if (program->handle.fd < 0)
 		return handle_closed(L, &program_class);
+	if (link->is_event) {
+		error_set(&err, EINVAL, "a perf event keeps its program");
+		return failure(L, "update", &err);
+	}
 	if (attach_link_update(link->handle.fd, program->handle.fd, &err) < 0)
 		return failure(L, "update", &err);
 	lua_pushboolean(L, 1);

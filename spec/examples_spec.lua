@@ -1,0 +1,97 @@
+-- The examples as users run them, and the first script of the README.
+local support = require "spec.support"
+
+local function object(name)
+  local path = ("%s/examples/%s.bpf.o"):format(os.getenv("EBPF_BUILD") or "build", name)
+  assert(support.exists(path), path .. " is missing: run `make fixtures`")
+  return path
+end
+
+local function command(...)
+  local words = { support.lua, ... }
+  for i, word in ipairs(words) do
+    words[i] = support.quote(word)
+  end
+  return table.concat(words, " ")
+end
+
+describe("examples/execsnoop.lua", function()
+  local execsnoop = command("examples/execsnoop.lua", object("execsnoop"))
+
+  it("prints each exec, then a count per command, and ends", function()
+    local output, status = support.run(execsnoop)
+    assert.equal(0, status, output)
+    local execs, counts = output:match("^PID%s+UID%s+COMMAND%s+FILE\n(.-)\n\nCOMMAND%s+COUNT\n(.*)$")
+    assert.truthy(execs, output)
+    local seen = {}
+    for line in execs:gmatch("[^\n]+") do
+      local pid, uid, comm, file = line:match("^(%d+)%s+(%d+)%s+(.-)%s+(%S*)$")
+      assert.truthy(pid and uid and comm, line)
+      seen[file] = (seen[file] or 0) + 1
+    end
+    -- Others on this machine may start programs as well.
+    for file, times in pairs { ["/bin/true"] = 2, ["/bin/ls"] = 1, ["/bin/date"] = 1, ["/bin/uname"] = 1 } do
+      assert.truthy((seen[file] or 0) >= times, output)
+      local count = tonumber(("\n" .. counts):match("\n" .. file:match("[^/]+$") .. "%s+(%d+)"))
+      assert.truthy((count or 0) >= times, output)
+    end
+  end)
+
+  it("says what is missing, and fails", function()
+    local output, status = support.as_unprivileged(execsnoop)
+    assert.equal(1, status, output)
+    assert.truthy(output:find("operation not permitted (EPERM)", 1, true), output)
+    assert.truthy(output:find("CAP_BPF", 1, true), output)
+    assert.is_nil(output:find("traceback", 1, true), output)
+
+    output, status = support.run(command("examples/execsnoop.lua", "/nowhere/execsnoop.bpf.o"))
+    assert.equal(1, status, output)
+    assert.truthy(output:find("/nowhere/execsnoop.bpf.o", 1, true), output)
+    assert.is_nil(output:find("traceback", 1, true), output)
+  end)
+end)
+
+describe("examples/xdp_counter.lua", function()
+  local xdp_counter = "OBJECT=" .. support.quote(object("xdp_counter")) .. " " .. command("examples/xdp_counter.lua")
+
+  it("counts what arrives, in a network namespace of its own", function()
+    local output, status = support.run(xdp_counter)
+    assert.equal(0, status, output)
+    assert.truthy(output:find("^counting on right, in native mode\nPROTOCOL%s+PACKETS%s+BYTES\n"), output)
+    -- "hello\n" behind the headers of UDP, IP and Ethernet
+    assert.truthy(output:find("\nudp%s+5%s+" .. 5 * (14 + 20 + 8 + 6) .. "\n"), output)
+  end)
+
+  it("counts on the interface it is given", function()
+    local netns = support.netns()
+    local output, status = support.run_in_netns(netns, xdp_counter .. " lo 0.1")
+    assert.equal(0, status, output)
+    assert.truthy(output:find("counting on lo, in generic mode", 1, true), output)
+  end)
+
+  it("says what is wrong, and fails", function()
+    local output, status = support.run(xdp_counter .. " nowhere 1")
+    assert.equal(1, status, output)
+    assert.truthy(output:find('interface "nowhere": no such device (ENODEV)', 1, true), output)
+    assert.is_nil(output:find("traceback", 1, true), output)
+    output, status = support.as_unprivileged(xdp_counter)
+    assert.equal(1, status, output)
+  end)
+end)
+
+describe("the README", function()
+  it("begins with a script that runs as printed", function()
+    local script = support.read_file("README.md"):match("\n```lua\n(.-)\n```")
+    assert.truthy(script)
+    local build = os.getenv("EBPF_BUILD")
+    if build then
+      script = script:gsub("build/", build .. "/")
+    end
+    local _, lines = script:gsub("\n", "")
+    assert.truthy(lines < 20)
+    local output, status = support.run_lua(script)
+    assert.equal(0, status, output)
+    assert.truthy(output:find("/bin/ls", 1, true), output)
+    assert.truthy(output:find("ls%s+started 1 time"), output)
+  end)
+end)
