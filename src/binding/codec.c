@@ -138,12 +138,11 @@ static void push_function(lua_State *L, const struct codec *codec, int owner, co
 	lua_pop(L, 1);
 }
 
-void codec_prepare(lua_State *L, int arg, const struct codec *codec, int owner, const char *what)
+void codec_prepare_custom(
+	lua_State *L, int arg, const struct codec *codec, int owner, const char *what)
 {
 	char wrong[128];
 
-	if (codec->kind != CODEC_CUSTOM)
-		return;
 	push_function(L, codec, owner, "encode");
 	if (lua_isnil(L, -1)) {
 		snprintf(wrong, sizeof(wrong), "%s: its type has no encode", what);
@@ -263,7 +262,12 @@ static void encode_integer(
 
 void codec_encode(lua_State *L, int arg, const struct codec *codec, void *out, const char *what)
 {
-	if (codec->kind == CODEC_UINT || codec->kind == CODEC_INT)
+	uint64_t value;
+
+	if (codec->kind == CODEC_UINT && compat_natural(L, arg, &value) &&
+		value <= UINT64_MAX >> (64 - codec->size * 8))
+		store(out, value, codec->size);
+	else if (codec->kind == CODEC_UINT || codec->kind == CODEC_INT)
 		encode_integer(L, arg, codec, out, what);
 	else
 		encode_bytes(L, arg, codec, out, what);

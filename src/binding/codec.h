@@ -48,12 +48,20 @@ struct codec codec_parse(lua_State *L, int index, uint32_t size, enum int64_mode
 /* "exact" (nil too), "number" or "double", from the value at `index`. */
 enum int64_mode codec_parse_int64(lua_State *L, int index);
 
+void codec_prepare_custom(
+	lua_State *L, int arg, const struct codec *codec, int owner, const char *what);
+
 /*
  * Encoding goes in two steps. codec_prepare() may run Lua code: it replaces the argument at
  * `arg` by a string when the codec is a custom one of the userdata at `owner`. codec_encode()
  * runs none: it writes codec->size bytes, or raises an error that points at the argument.
  */
-void codec_prepare(lua_State *L, int arg, const struct codec *codec, int owner, const char *what);
+static inline void codec_prepare(
+	lua_State *L, int arg, const struct codec *codec, int owner, const char *what)
+{
+	if (codec->kind == CODEC_CUSTOM)
+		codec_prepare_custom(L, arg, codec, owner, what);
+}
 void codec_encode(lua_State *L, int arg, const struct codec *codec, void *out, const char *what);
 
 /* Pushes the Lua value of `size` bytes. Raises when a custom codec does. */

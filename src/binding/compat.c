@@ -131,6 +131,17 @@ void compat_push_i64(lua_State *L, int64_t value, enum int64_mode mode)
 	lua_pushinteger(L, (lua_Integer)value);
 }
 
+bool compat_natural(lua_State *L, int index, uint64_t *value)
+{
+	lua_Integer i;
+
+	if (!lua_isinteger(L, index))
+		return false;
+	i = lua_tointeger(L, index);
+	*value = (uint64_t)i;
+	return i >= 0;
+}
+
 static const char *number_to_integer(lua_State *L, int index, struct compat_integer *out)
 {
 	lua_Integer i = lua_tointeger(L, index);
@@ -154,11 +165,9 @@ static const char *cdata_to_integer(lua_State *L, int index, struct compat_integ
 /* Not in lua.h of PUC 5.1; LuaJIT's cdata has had this type tag since 2.0. */
 enum { TYPE_CDATA = 10 };
 
-/* Registry fields: constructors of uint64_t and int64_t, and predicates for both; nil on PUC. */
-#define NEW_U64 "ebpf.uint64"
-#define NEW_I64 "ebpf.int64"
-#define IS_U64  "ebpf.is_uint64"
-#define IS_I64  "ebpf.is_int64"
+/* Registry slots: constructors of uint64_t and int64_t, and predicates for both; nil on PUC. They
+ * are numbers far from luaL_ref()'s, as a string would be hashed for each value. */
+enum { NEW_U64 = 0x65627066, NEW_I64, IS_U64, IS_I64 };
 
 static const char ffi_setup[] = "local ok, ffi = pcall(require, 'ffi')\n"
 				"if not ok then return end\n"
@@ -169,7 +178,6 @@ static const char ffi_setup[] = "local ok, ffi = pcall(require, 'ffi')\n"
 
 void compat_open(lua_State *L)
 {
-	static const char *const fields[] = {NEW_U64, NEW_I64, IS_U64, IS_I64};
 	int base = lua_gettop(L);
 	int i;
 
@@ -178,7 +186,7 @@ void compat_open(lua_State *L)
 		lua_call(L, 0, 4);
 		for (i = 0; i < 4; i++) {
 			lua_pushvalue(L, base + 2 + i);
-			lua_setfield(L, LUA_REGISTRYINDEX, fields[i]);
+			lua_rawseti(L, LUA_REGISTRYINDEX, NEW_U64 + i);
 		}
 	}
 	lua_settop(L, base);
@@ -186,9 +194,9 @@ void compat_open(lua_State *L)
 
 /* Pushes cdata of `constructor` holding `value`; false where there is no such thing. cdata's
  * payload is what lua_topointer() gives: there is no other C interface to it. */
-static bool push_cdata(lua_State *L, const char *constructor, uint64_t value)
+static bool push_cdata(lua_State *L, int constructor, uint64_t value)
 {
-	lua_getfield(L, LUA_REGISTRYINDEX, constructor);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, constructor);
 	if (lua_isnil(L, -1)) {
 		lua_pop(L, 1);
 		return false;
@@ -230,16 +238,29 @@ void compat_push_i64(lua_State *L, int64_t value, enum int64_mode mode)
 	lua_pushnumber(L, (lua_Number)value);
 }
 
+bool compat_natural(lua_State *L, int index, uint64_t *value)
+{
+	double d;
+
+	if (lua_type(L, index) != LUA_TNUMBER)
+		return false;
+	d = lua_tonumber(L, index);
+	if (!(d >= 0 && d <= (double)EXACT_MAX))
+		return false;
+	*value = (uint64_t)d;
+	return (double)*value == d;
+}
+
 static const char *number_to_integer(lua_State *L, int index, struct compat_integer *out)
 {
 	return double_to_integer(lua_tonumber(L, index), out);
 }
 
-static bool is_cdata(lua_State *L, int index, const char *predicate)
+static bool is_cdata(lua_State *L, int index, int predicate)
 {
 	bool is;
 
-	lua_getfield(L, LUA_REGISTRYINDEX, predicate);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, predicate);
 	lua_pushvalue(L, index);
 	lua_call(L, 1, 1);
 	is = lua_toboolean(L, -1);

@@ -57,6 +57,10 @@ struct compat_integer {
  * LuaJIT's 64-bit cdata. Returns NULL when all is well, else what is wrong, in words. */
 const char *compat_to_integer(lua_State *L, int index, struct compat_integer *n);
 
+/* The short way for the common case: a number that is an integer and not negative. False says
+ * nothing about the value, only that compat_to_integer() has to look at it. */
+bool compat_natural(lua_State *L, int index, uint64_t *value);
+
 /* Whether it lies within [0, max], or fits a signed integer of `size` bytes. */
 bool compat_is_unsigned(const struct compat_integer *n, uint64_t max);
 bool compat_is_signed(const struct compat_integer *n, size_t size);

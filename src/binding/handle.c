@@ -5,47 +5,72 @@
 #include <string.h>
 
 #include "../engine/sys.h"
-#include "failure.h"
 
-/* Pushes class->methods as a table, with the methods that every handle has below them. Each has
- * the metatable, which is on top of the stack, as its upvalue: see handle_self(). */
-static void push_methods(lua_State *L, const struct handle_class *class)
+/* The methods every handle has serve all classes: the first upvalue tells which one's. */
+static struct handle *check_any(lua_State *L)
 {
-	static const luaL_Reg common[] = {
-		{"close", handle_close},
+	return handle_check(L, 1, lua_touserdata(L, lua_upvalueindex(1)));
+}
+
+int handle_close(lua_State *L)
+{
+	struct handle *h = check_any(L);
+	int fd = h->fd;
+
+	h->fd = -1;
+	sys_close(fd);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+int handle_is_closed(lua_State *L)
+{
+	lua_pushboolean(L, check_any(L)->fd < 0);
+	return 1;
+}
+
+int handle_fd(lua_State *L)
+{
+	const struct handle *h = check_any(L);
+
+	if (h->fd < 0)
+		return handle_closed(L, h->class);
+	lua_pushinteger(L, h->fd);
+	return 1;
+}
+
+static void set_functions(lua_State *L, const luaL_Reg *functions, const struct handle_class *class)
+{
+	lua_pushlightuserdata(L, (void *)(uintptr_t) class);
+	luaL_setfuncs(L, functions, 1);
+}
+
+static void push_methods(lua_State *L, const struct handle_class *class, lua_CFunction close)
+{
+	const luaL_Reg common[] = {
+		{"close", close},
 		{"is_closed", handle_is_closed},
 		{"fd", handle_fd},
 		{NULL, NULL},
 	};
 
 	lua_newtable(L);
-	lua_pushvalue(L, -2);
-	luaL_setfuncs(L, common, 1);
-	lua_pushvalue(L, -2);
-	luaL_setfuncs(L, class->methods, 1);
-	if (class->close) {
-		lua_pushvalue(L, -2);
-		lua_pushcclosure(L, class->close, 1);
-		lua_setfield(L, -2, "close");
-	}
+	set_functions(L, common, class);
+	set_functions(L, class->methods, class);
 }
 
 void handle_register(lua_State *L, const struct handle_class *class)
 {
 	lua_CFunction close = class->close ? class->close : handle_close;
+	const luaL_Reg closing[] = {{"__gc", close}, {"__close", close}, {NULL, NULL}};
 
 	lua_getfield(L, -1, "methods");
 	if (luaL_newmetatable(L, class->name)) {
-		lua_pushvalue(L, -1);
-		luaL_setfuncs(L, class->metamethods, 1);
-		lua_pushvalue(L, -1);
-		lua_pushcclosure(L, close, 1);
-		lua_pushvalue(L, -1);
-		lua_setfield(L, -3, "__gc");
-		lua_setfield(L, -2, "__close");
+		set_functions(L, closing, class);
+		set_functions(L, class->metamethods, class);
 		lua_pushstring(L, class->name);
 		lua_setfield(L, -2, "__name");
-		push_methods(L, class);
+		push_methods(L, class, close);
 		lua_setfield(L, -2, "__index");
 	}
 	lua_getfield(L, -1, "__index");
@@ -58,36 +83,28 @@ void *handle_new(lua_State *L, const struct handle_class *class, size_t size)
 	struct handle *h = compat_newuserdata(L, size);
 
 	memset(h, 0, size);
+	h->class = class;
 	h->fd = -1;
 	luaL_setmetatable(L, class->name);
 	return h;
 }
 
-void *handle_check(lua_State *L, int arg, const struct handle_class *class)
-{
-	return luaL_checkudata(L, arg, class->name);
-}
-
 void *handle_test(lua_State *L, int index, const struct handle_class *class)
 {
-	return luaL_testudata(L, index, class->name);
+	struct handle *h = lua_touserdata(L, index);
+
+	return h && lua_rawlen(L, index) >= sizeof(*h) && h->class == class ? h : NULL;
 }
 
-void *handle_self(lua_State *L)
+void *handle_check(lua_State *L, int arg, const struct handle_class *class)
 {
-	void *self = lua_touserdata(L, 1);
+	void *h = handle_test(L, arg, class);
 
-	if (self && lua_getmetatable(L, 1)) {
-		if (lua_rawequal(L, -1, lua_upvalueindex(1))) {
-			lua_pop(L, 1);
-			return self;
-		}
-	}
-	lua_getfield(L, lua_upvalueindex(1), "__name");
-	luaL_argerror(L, 1,
-		lua_pushfstring(
-			L, "%s expected, got %s", lua_tostring(L, -1), luaL_typename(L, 1)));
-	return NULL;
+	if (!h)
+		luaL_argerror(L, arg,
+			lua_pushfstring(
+				L, "%s expected, got %s", class->name, luaL_typename(L, arg)));
+	return h;
 }
 
 bool handle_reclaimed(lua_State *L, int ret)
@@ -96,35 +113,6 @@ bool handle_reclaimed(lua_State *L, int ret)
 		return false;
 	lua_gc(L, LUA_GCCOLLECT, 0);
 	return true;
-}
-
-int handle_close(lua_State *L)
-{
-	struct handle *h = handle_self(L);
-	int fd = h->fd;
-
-	h->fd = -1;
-	sys_close(fd);
-	lua_pushboolean(L, 1);
-	return 1;
-}
-
-int handle_is_closed(lua_State *L)
-{
-	struct handle *h = handle_self(L);
-
-	lua_pushboolean(L, h->fd < 0);
-	return 1;
-}
-
-int handle_fd(lua_State *L)
-{
-	struct handle *h = handle_self(L);
-
-	if (h->fd < 0)
-		return failure_errno(L, EBADF, "fd of a closed handle");
-	lua_pushinteger(L, h->fd);
-	return 1;
 }
 
 int handle_closed(lua_State *L, const struct handle_class *class)

@@ -11,7 +11,12 @@
 
 #pragma GCC visibility push(hidden)
 
+struct handle_class;
+
 struct handle {
+	/* Tells the userdata of this module from all others: cheaper than comparing metatables,
+	 * and no other module's userdata begins with an address of ours. */
+	const struct handle_class *class;
 	int fd; /* -1: closed */
 };
 
@@ -33,10 +38,6 @@ void *handle_new(lua_State *L, const struct handle_class *class, size_t size);
 
 /* The userdata at `arg`, which may be closed; raises an error when it is something else. */
 void *handle_check(lua_State *L, int arg, const struct handle_class *class);
-
-/* The same for argument 1 of a method: handle_register() gives each method and metamethod the
- * metatable of its class as first upvalue, so no name is looked up. */
-void *handle_self(lua_State *L);
 
 /* The userdata at `index`, or NULL when it is something else. */
 void *handle_test(lua_State *L, int index, const struct handle_class *class);

@@ -58,7 +58,7 @@ static const char *push_title(lua_State *L, int index)
 /* The open link of method argument 1, or NULL after nil, message, EBADF have been pushed. */
 static struct link *self_open(lua_State *L)
 {
-	struct link *link = handle_self(L);
+	struct link *link = handle_check(L, 1, &link_class);
 
 	if (link->handle.fd >= 0)
 		return link;
@@ -243,7 +243,7 @@ static int link_info(lua_State *L)
 /* tostring(link): `raw_tracepoint link "sys_enter" #5`, the number being the fd. */
 static int link_tostring(lua_State *L)
 {
-	struct link *link = handle_self(L);
+	struct link *link = handle_check(L, 1, &link_class);
 
 	push_title(L, 1);
 	if (link->handle.fd >= 0)
@@ -259,7 +259,7 @@ static int link_tostring(lua_State *L)
  */
 static int link_pin(lua_State *L)
 {
-	struct link *link = handle_self(L);
+	struct link *link = handle_check(L, 1, &link_class);
 
 	if (!link->is_event)
 		return pin_pin(L, &link_class);

@@ -16,7 +16,7 @@
 
 struct map *map_self_open(lua_State *L)
 {
-	struct map *m = handle_self(L);
+	struct map *m = handle_check(L, 1, &map_class);
 
 	if (m->handle.fd >= 0)
 		return m;
@@ -85,21 +85,30 @@ uint64_t map_check_flags(lua_State *L, int arg)
 	return 0;
 }
 
+/* The flags at `arg`, the last argument, if it is there; whatever is missing before it is nil. */
+static uint64_t last_flags(lua_State *L, int arg)
+{
+	int top = lua_gettop(L);
+
+	if (top == arg - 1)
+		return BPF_ANY;
+	lua_settop(L, arg);
+	return map_check_flags(L, arg);
+}
+
 typedef int (*lookup_function)(int fd, const void *key, void *value, uint64_t flags);
 
-/* Gives `value` what lookup() finds under the key, argument 2: 1 when it is there; 0 when there
- * is none, nil pushed; 3 after a failure has been pushed. */
-static int lookup(
-	lua_State *L, lookup_function call, const char *what, struct scratch *scratch, void **value)
+/* Gives `value` what call() finds under the key, argument 2: 1 when it is there; 0 when there is
+ * none, nil pushed; 3 after a failure has been pushed. */
+static int lookup(lua_State *L, const struct map *m, lookup_function call, const char *what,
+	uint64_t flags, struct scratch *scratch, void **value)
 {
-	struct map *m = handle_self(L);
-	uint64_t flags = map_check_flags(L, 3);
 	struct scratch key_scratch;
 	const void *key;
 	int ret;
 
-	map_prepare_key(L, 1, 2);
-	key = map_encode_key(L, 1, 2, &key_scratch);
+	map_prepare_key(L, m, 1, 2);
+	key = map_encode_key(L, m, 2, &key_scratch);
 	*value = scratch_get(L, scratch, m->value_span);
 	if (m->handle.fd < 0)
 		return handle_closed(L, &map_class);
@@ -113,11 +122,11 @@ static int lookup(
 }
 
 /* The results of a method that answers one value, or what lookup() has pushed. */
-static int found(lua_State *L, int ret, const void *value)
+static int found(lua_State *L, const struct map *m, int ret, const void *value)
 {
 	if (ret == 0)
 		return 1;
-	return ret == 1 ? map_push_value(L, 1, value) : ret;
+	return ret == 1 ? map_push_value(L, m, 1, value) : ret;
 }
 
 /*
@@ -127,27 +136,27 @@ static int found(lua_State *L, int ret, const void *value)
  */
 static int map_get(lua_State *L)
 {
+	const struct map *m = handle_check(L, 1, &map_class);
+	uint64_t flags = last_flags(L, 3);
 	struct scratch scratch;
 	void *value;
 	int ret;
 
-	lua_settop(L, 3);
-	ret = lookup(L, sys_map_lookup, "get from", &scratch, &value);
-	return found(L, ret, value);
+	ret = lookup(L, m, sys_map_lookup, "get from", flags, &scratch, &value);
+	return found(L, m, ret, value);
 }
 
 /* m:get_bytes(key) -> string | nil | nil, message, errno
  * The value as the kernel has it; of a per-CPU map all slots, each padded to 8 bytes. */
 static int map_get_bytes(lua_State *L)
 {
-	struct map *m = handle_self(L);
+	struct map *m = handle_check(L, 1, &map_class);
 	struct scratch scratch;
 	void *value;
 	int ret;
 
 	lua_settop(L, 2);
-	lua_pushnil(L);
-	ret = lookup(L, sys_map_lookup, "get from", &scratch, &value);
+	ret = lookup(L, m, sys_map_lookup, "get from", BPF_ANY, &scratch, &value);
 	if (ret == 1)
 		lua_pushlstring(L, value, m->value_span);
 	return ret ? ret : 1;
@@ -157,49 +166,49 @@ static int map_get_bytes(lua_State *L)
  * In one step; hash maps since Linux 5.14, queues and stacks since 4.20. */
 static int map_get_and_delete(lua_State *L)
 {
+	const struct map *m = handle_check(L, 1, &map_class);
+	uint64_t flags = last_flags(L, 3);
 	struct scratch scratch;
 	void *value;
 	int ret;
 
-	lua_settop(L, 3);
-	ret = lookup(L, sys_map_lookup_and_delete, "get and delete from", &scratch, &value);
-	return found(L, ret, value);
+	ret = lookup(
+		L, m, sys_map_lookup_and_delete, "get and delete from", flags, &scratch, &value);
+	return found(L, m, ret, value);
 }
 
 /* m:get_integer_sum(key) -> integer | nil | nil, message, errno
  * The slots of a per-CPU integer added up; get_sum() of the Lua face also adds tables. */
 static int map_get_integer_sum(lua_State *L)
 {
-	struct map *m = handle_self(L);
+	struct map *m = handle_check(L, 1, &map_class);
 	struct scratch scratch;
 	void *value;
 	int ret;
 
 	lua_settop(L, 2);
-	lua_pushnil(L);
 	luaL_argcheck(L, m->cpus, 1, "per-CPU map expected");
 	luaL_argcheck(L, m->value.kind == CODEC_UINT || m->value.kind == CODEC_INT, 1,
 		"values are no integers");
-	ret = lookup(L, sys_map_lookup, "get from", &scratch, &value);
+	ret = lookup(L, m, sys_map_lookup, "get from", BPF_ANY, &scratch, &value);
 	if (ret == 1)
-		return map_push_sum(L, 1, value);
+		return map_push_sum(L, m, value);
 	return ret ? ret : 1;
 }
 
 static int update(lua_State *L, uint64_t flags, const char *what)
 {
-	struct map *m = handle_self(L);
+	struct map *m = handle_check(L, 1, &map_class);
 	struct scratch key_scratch, value_scratch;
 	const void *key;
 	void *value;
 	int ret;
 
-	lua_settop(L, 4);
-	flags |= map_check_flags(L, 4);
-	map_prepare_key(L, 1, 2);
-	map_prepare_value(L, 1, 3);
-	key = map_encode_key(L, 1, 2, &key_scratch);
-	value = map_encode_value(L, 1, 3, &value_scratch);
+	flags |= last_flags(L, 4);
+	map_prepare_key(L, m, 1, 2);
+	map_prepare_value(L, m, 1, 3);
+	key = map_encode_key(L, m, 2, &key_scratch);
+	value = map_encode_value(L, m, 3, &value_scratch);
 	if (m->handle.fd < 0)
 		return handle_closed(L, &map_class);
 	ret = sys_map_update(m->handle.fd, key, value, flags);
@@ -233,7 +242,7 @@ static int map_replace(lua_State *L)
  * Sets the value to a string as get_bytes() gives it, whatever the type of the values. */
 static int map_put_bytes(lua_State *L)
 {
-	struct map *m = handle_self(L);
+	struct map *m = handle_check(L, 1, &map_class);
 	struct scratch key_scratch;
 	const void *key;
 	const char *bytes;
@@ -247,8 +256,8 @@ static int map_put_bytes(lua_State *L)
 			(size_t)m->value_span);
 		luaL_argerror(L, 3, wrong);
 	}
-	map_prepare_key(L, 1, 2);
-	key = map_encode_key(L, 1, 2, &key_scratch);
+	map_prepare_key(L, m, 1, 2);
+	key = map_encode_key(L, m, 2, &key_scratch);
 	if (m->handle.fd < 0)
 		return handle_closed(L, &map_class);
 	ret = sys_map_update(m->handle.fd, key, bytes, BPF_ANY);
@@ -260,14 +269,14 @@ static int map_put_bytes(lua_State *L)
 
 static int delete (lua_State *L, bool strict)
 {
-	struct map *m = handle_self(L);
+	struct map *m = handle_check(L, 1, &map_class);
 	struct scratch scratch;
 	const void *key;
 	int ret;
 
 	lua_settop(L, 2);
-	map_prepare_key(L, 1, 2);
-	key = map_encode_key(L, 1, 2, &scratch);
+	map_prepare_key(L, m, 1, 2);
+	key = map_encode_key(L, m, 2, &scratch);
 	if (m->handle.fd < 0)
 		return handle_closed(L, &map_class);
 	ret = sys_map_delete(m->handle.fd, key);
@@ -293,7 +302,7 @@ static int map_delete_strict(lua_State *L)
  * failure has been pushed. */
 static int next_key(lua_State *L, const void *key, struct scratch *scratch, void **next)
 {
-	struct map *m = handle_self(L);
+	struct map *m = handle_check(L, 1, &map_class);
 	int ret;
 
 	*next = scratch_get(L, scratch, m->key_size);
@@ -313,20 +322,20 @@ static int next_key(lua_State *L, const void *key, struct scratch *scratch, void
  * deleted meanwhile, hash maps begin again: iterate() knows how to live with that. */
 static int map_next_key(lua_State *L)
 {
+	const struct map *m = handle_check(L, 1, &map_class);
 	struct scratch key_scratch, scratch;
 	const void *key = NULL;
 	void *next;
 	int ret;
 
 	lua_settop(L, 2);
-	handle_self(L);
 	if (!lua_isnil(L, 2)) {
-		map_prepare_key(L, 1, 2);
-		key = map_encode_key(L, 1, 2, &key_scratch);
+		map_prepare_key(L, m, 1, 2);
+		key = map_encode_key(L, m, 2, &key_scratch);
 	}
 	ret = next_key(L, key, &scratch, &next);
 	if (ret == 1)
-		map_push_key(L, 1, next);
+		map_push_key(L, m, 1, next);
 	return ret ? ret : 1;
 }
 
@@ -334,7 +343,7 @@ static int map_next_key(lua_State *L)
  * The same with keys as strings of key_size bytes. */
 static int map_next_key_bytes(lua_State *L)
 {
-	struct map *m = handle_self(L);
+	struct map *m = handle_check(L, 1, &map_class);
 	struct scratch scratch;
 	const char *key;
 	size_t size = m->key_size;
@@ -353,7 +362,7 @@ static int map_next_key_bytes(lua_State *L)
  * Adds to a queue, a stack or a bloom filter. "exist" drops the oldest element of a full one. */
 static int map_push(lua_State *L)
 {
-	struct map *m = handle_self(L);
+	struct map *m = handle_check(L, 1, &map_class);
 	struct scratch scratch;
 	uint64_t flags = BPF_ANY;
 	void *value;
@@ -366,8 +375,8 @@ static int map_push(lua_State *L)
 			"flags must be nil or 'exist'");
 		flags = BPF_EXIST;
 	}
-	map_prepare_value(L, 1, 2);
-	value = map_encode_value(L, 1, 2, &scratch);
+	map_prepare_value(L, m, 1, 2);
+	value = map_encode_value(L, m, 2, &scratch);
 	if (m->handle.fd < 0)
 		return handle_closed(L, &map_class);
 	ret = sys_map_update(m->handle.fd, NULL, value, flags);
@@ -379,7 +388,7 @@ static int map_push(lua_State *L)
 
 static int take(lua_State *L, lookup_function call, const char *what)
 {
-	struct map *m = handle_self(L);
+	struct map *m = handle_check(L, 1, &map_class);
 	struct scratch scratch;
 	void *value;
 	int ret;
@@ -387,9 +396,8 @@ static int take(lua_State *L, lookup_function call, const char *what)
 	luaL_argcheck(L, !m->key_size, 1, "queue or stack expected");
 	lua_settop(L, 1);
 	lua_pushnil(L);
-	lua_pushnil(L);
-	ret = lookup(L, call, what, &scratch, &value);
-	return found(L, ret, value);
+	ret = lookup(L, m, call, what, BPF_ANY, &scratch, &value);
+	return found(L, m, ret, value);
 }
 
 /* m:pop() -> value | nil | nil, message, errno: takes the next element of a queue or stack. */
@@ -406,8 +414,8 @@ static int bloom_peek(lua_State *L, struct map *m)
 	void *value;
 	int ret;
 
-	map_prepare_value(L, 1, 2);
-	value = map_encode_value(L, 1, 2, &scratch);
+	map_prepare_value(L, m, 1, 2);
+	value = map_encode_value(L, m, 2, &scratch);
 	if (m->handle.fd < 0)
 		return handle_closed(L, &map_class);
 	ret = sys_map_lookup(m->handle.fd, NULL, value, 0);
@@ -420,7 +428,7 @@ static int bloom_peek(lua_State *L, struct map *m)
 /* m:peek() -> value | nil | nil, message, errno: the next element of a queue or stack, left there. */
 static int map_peek(lua_State *L)
 {
-	struct map *m = handle_self(L);
+	struct map *m = handle_check(L, 1, &map_class);
 
 	lua_settop(L, 2);
 	if (m->type == BPF_MAP_TYPE_BLOOM_FILTER)
@@ -471,7 +479,7 @@ static void set_abi_field(lua_State *L, const char *name, uint32_t value)
 /* m:abi() -> {type=, key_size=, value_size=, max_entries=, flags=}; also of a closed map. */
 static int map_abi(lua_State *L)
 {
-	const struct map *m = handle_self(L);
+	const struct map *m = handle_check(L, 1, &map_class);
 
 	lua_createtable(L, 0, 5);
 	options_push_name(L, &names_map_types, m->type);
@@ -486,7 +494,7 @@ static int map_abi(lua_State *L)
 /* m:name() -> string: as in the spec; of a map opened by path or id, the kernel's (15 bytes). */
 static int map_name(lua_State *L)
 {
-	handle_self(L);
+	handle_check(L, 1, &map_class);
 	map_push_name(L, 1);
 	return 1;
 }
@@ -494,7 +502,7 @@ static int map_name(lua_State *L)
 /* tostring(m) -> hash "events" #7 */
 static int map_tostring(lua_State *L)
 {
-	const struct map *m = handle_self(L);
+	const struct map *m = handle_check(L, 1, &map_class);
 	const char *name = map_push_name(L, 1);
 	const char *type = names_of(&names_map_types, m->type);
 	char number[32];

@@ -41,22 +41,24 @@ const char *map_push_name(lua_State *L, int map);
 /* nil, `<what> map "<name>": <why>`, errno. `code` may be negative. */
 int map_failure(lua_State *L, int map, int code, const char *what);
 
+/* In what follows, `map` is the stack index of the userdata of `m`. */
+
 /* Encodes argument `arg` as a key. Preparing may run Lua code, so it comes first for all
  * arguments of a call. A map without keys (a queue) takes nil and gives NULL. */
-void map_prepare_key(lua_State *L, int map, int arg);
-const void *map_encode_key(lua_State *L, int map, int arg, struct scratch *scratch);
+void map_prepare_key(lua_State *L, const struct map *m, int map, int arg);
+const void *map_encode_key(lua_State *L, const struct map *m, int arg, struct scratch *scratch);
 
 /* The same for a value, of `value_span` bytes. */
-void map_prepare_value(lua_State *L, int map, int arg);
-void *map_encode_value(lua_State *L, int map, int arg, struct scratch *scratch);
+void map_prepare_value(lua_State *L, const struct map *m, int map, int arg);
+void *map_encode_value(lua_State *L, const struct map *m, int arg, struct scratch *scratch);
 
 /* Decodes one key, one value. A value that is the id of a map or program is opened: returns 1
  * on success; 3 after nil, message, errno when that failed. */
-void map_push_key(lua_State *L, int map, const void *key);
-int map_push_value(lua_State *L, int map, const void *value);
+void map_push_key(lua_State *L, const struct map *m, int map, const void *key);
+int map_push_value(lua_State *L, const struct map *m, int map, const void *value);
 
 /* Pushes the slots of a per-CPU integer value added up. */
-int map_push_sum(lua_State *L, int map, const void *value);
+int map_push_sum(lua_State *L, const struct map *m, const void *value);
 
 /* The bytes the kernel copies for one value. */
 uint64_t map_value_span(const struct map *m);

@@ -63,14 +63,14 @@ int map_get_batch(lua_State *L)
 		/* In the argument's own slot, so that an error points at the argument. */
 		lua_rawgeti(L, 3, (int)i);
 		lua_replace(L, 2);
-		map_prepare_key(L, 1, 2);
-		key = map_encode_key(L, 1, 2, &key_scratch);
+		map_prepare_key(L, m, 1, 2);
+		key = map_encode_key(L, m, 2, &key_scratch);
 		if (m->handle.fd < 0)
 			return partial(L, handle_closed(L, &map_class), found);
 		ret = sys_map_lookup(m->handle.fd, key, value, 0);
 		if (ret < 0 && ret != -ENOENT)
 			return partial(L, map_failure(L, 1, ret, "get from"), found);
-		if (ret >= 0 && map_push_value(L, 1, value) == 1) {
+		if (ret >= 0 && map_push_value(L, m, 1, value) == 1) {
 			lua_rawseti(L, 4, (int)i);
 			found++;
 		}
@@ -104,13 +104,13 @@ static void chunk_add(lua_State *L, struct map *m, struct chunk *c, bool with_va
 	struct scratch scratch;
 	int top = lua_gettop(L);
 
-	map_prepare_key(L, 1, 2);
+	map_prepare_key(L, m, 1, 2);
 	if (with_value)
-		map_prepare_value(L, 1, 3);
-	memcpy(c->keys + (size_t)c->count * m->key_size, map_encode_key(L, 1, 2, &scratch),
+		map_prepare_value(L, m, 1, 3);
+	memcpy(c->keys + (size_t)c->count * m->key_size, map_encode_key(L, m, 2, &scratch),
 		m->key_size);
 	if (with_value)
-		memcpy(c->values + c->count * m->value_span, map_encode_value(L, 1, 3, &scratch),
+		memcpy(c->values + c->count * m->value_span, map_encode_value(L, m, 3, &scratch),
 			m->value_span);
 	c->count++;
 	lua_settop(L, top);
@@ -319,10 +319,10 @@ static void store_entry(lua_State *L, const struct map *m, struct drain *d, uint
 	int at = (int)++d->total;
 
 	if (m->key_size) {
-		map_push_key(L, 1, d->chunk.keys + (size_t)i * m->key_size);
+		map_push_key(L, m, 1, d->chunk.keys + (size_t)i * m->key_size);
 		lua_rawseti(L, 2, at);
 	}
-	if (map_push_value(L, 1, d->chunk.values + i * m->value_span) == 1)
+	if (map_push_value(L, m, 1, d->chunk.values + i * m->value_span) == 1)
 		lua_rawseti(L, m->key_size ? 3 : 2, at);
 	lua_settop(L, 4);
 }

@@ -327,8 +327,8 @@ static int push_entry(lua_State *L, const struct map *m, struct walk *w)
 	struct buffer b = buffer_parts(m, lua_touserdata(L, lua_upvalueindex(UP_BUFFER)), w->room);
 	uint32_t i = w->next++;
 
-	map_push_key(L, lua_upvalueindex(UP_MAP), b.keys + (size_t)i * m->key_size);
-	if (map_push_value(L, lua_upvalueindex(UP_MAP), b.values + i * m->value_span) == 1)
+	map_push_key(L, m, lua_upvalueindex(UP_MAP), b.keys + (size_t)i * m->key_size);
+	if (map_push_value(L, m, lua_upvalueindex(UP_MAP), b.values + i * m->value_span) == 1)
 		return 2;
 	if (lua_tointeger(L, -1) != ENOENT) {
 		lua_pop(L, 1);

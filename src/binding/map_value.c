@@ -20,10 +20,8 @@ uint64_t map_value_span(const struct map *m)
 	return m->cpus ? cpu_stride(m) * m->cpus : m->value_size;
 }
 
-void map_prepare_key(lua_State *L, int map, int arg)
+void map_prepare_key(lua_State *L, const struct map *m, int map, int arg)
 {
-	const struct map *m = lua_touserdata(L, map);
-
 	if (m->key_size)
 		codec_prepare(L, arg, &m->key, map, "key");
 	else
@@ -31,9 +29,8 @@ void map_prepare_key(lua_State *L, int map, int arg)
 			L, lua_isnoneornil(L, arg), arg, "this map has no keys: nil expected");
 }
 
-const void *map_encode_key(lua_State *L, int map, int arg, struct scratch *scratch)
+const void *map_encode_key(lua_State *L, const struct map *m, int arg, struct scratch *scratch)
 {
-	const struct map *m = lua_touserdata(L, map);
 	void *key;
 
 	if (!m->key_size)
@@ -44,9 +41,8 @@ const void *map_encode_key(lua_State *L, int map, int arg, struct scratch *scrat
 }
 
 /* Replaces a table of values by a table of strings, through a custom codec. */
-static void prepare_cpus(lua_State *L, int map, int arg)
+static void prepare_cpus(lua_State *L, const struct map *m, int map, int arg)
 {
-	const struct map *m = lua_touserdata(L, map);
 	size_t i, n = lua_rawlen(L, arg);
 	int from, to;
 
@@ -66,9 +62,8 @@ static void prepare_cpus(lua_State *L, int map, int arg)
 	lua_settop(L, from - 1);
 }
 
-void map_prepare_value(lua_State *L, int map, int arg)
+void map_prepare_value(lua_State *L, const struct map *m, int map, int arg)
 {
-	const struct map *m = lua_touserdata(L, map);
 	char wrong[96];
 
 	if (!m->cpus) {
@@ -83,7 +78,7 @@ void map_prepare_value(lua_State *L, int map, int arg)
 		luaL_argerror(L, arg, wrong);
 	}
 	if (m->value.kind == CODEC_CUSTOM)
-		prepare_cpus(L, map, arg);
+		prepare_cpus(L, m, map, arg);
 }
 
 static void encode_cpus(lua_State *L, const struct map *m, int arg, unsigned char *value)
@@ -121,9 +116,8 @@ static bool encode_object(lua_State *L, const struct map *m, int arg, void *valu
 	return true;
 }
 
-void *map_encode_value(lua_State *L, int map, int arg, struct scratch *scratch)
+void *map_encode_value(lua_State *L, const struct map *m, int arg, struct scratch *scratch)
 {
-	const struct map *m = lua_touserdata(L, map);
 	unsigned char *value;
 
 	value = scratch_get(L, scratch, m->value_span);
@@ -137,16 +131,13 @@ void *map_encode_value(lua_State *L, int map, int arg, struct scratch *scratch)
 	return value;
 }
 
-void map_push_key(lua_State *L, int map, const void *key)
+void map_push_key(lua_State *L, const struct map *m, int map, const void *key)
 {
-	const struct map *m = lua_touserdata(L, map);
-
 	codec_push(L, &m->key, map, key, m->key_size);
 }
 
-int map_push_value(lua_State *L, int map, const void *value)
+int map_push_value(lua_State *L, const struct map *m, int map, const void *value)
 {
-	const struct map *m = lua_touserdata(L, map);
 	uint64_t stride;
 	uint32_t i, id;
 
@@ -168,9 +159,8 @@ int map_push_value(lua_State *L, int map, const void *value)
 	return 1;
 }
 
-int map_push_sum(lua_State *L, int map, const void *value)
+int map_push_sum(lua_State *L, const struct map *m, const void *value)
 {
-	const struct map *m = lua_touserdata(L, map);
 	uint64_t sum = 0, stride = cpu_stride(m);
 	uint32_t i;
 

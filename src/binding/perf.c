@@ -21,7 +21,7 @@ enum { DEFAULT_BUFFER = 64 * 1024, BUFFER_MAX = 1 << 30 };
 
 struct perf *perf_self_open(lua_State *L)
 {
-	struct perf *p = handle_self(L);
+	struct perf *p = handle_check(L, 1, &perf_class);
 
 	if (p->handle.fd >= 0)
 		return p;
@@ -53,7 +53,7 @@ static void close_map(lua_State *L, int self)
  */
 static int perf_close(lua_State *L)
 {
-	struct perf *p = handle_self(L);
+	struct perf *p = handle_check(L, 1, &perf_class);
 
 	if (p->handle.fd >= 0) {
 		p->handle.fd = -1;
@@ -378,7 +378,7 @@ static int perf_flush(lua_State *L)
 
 static int perf_tostring(lua_State *L)
 {
-	const struct perf *p = handle_self(L);
+	const struct perf *p = handle_check(L, 1, &perf_class);
 
 	if (p->handle.fd < 0)
 		lua_pushliteral(L, "perf reader (closed)");
