@@ -91,6 +91,8 @@ local function run_file(lua, file)
   local tests = sum.passed + sum.failed + sum.skipped
   if plan ~= tests or tests == 0 or (status ~= 0 and sum.failed == 0) then
     sum.failed = sum.failed + 1
+    local _, syntax_error = loadfile(file)
+    shown[#shown + 1] = syntax_error -- which busted's TAP output trips over
     shown[#shown + 1] = ("not ok - %s: ended with status %d after %d tests, plan %s; its last words:\n%s")
       :format(file, status, tests, plan or "missing", last_lines(log, 15))
   end
