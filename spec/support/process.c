@@ -101,21 +101,19 @@ static void ignore(int number)
 	(void)number;
 }
 
-/* interrupt(seconds): SIGALRM again and again, which interrupts system calls; 0 ends it */
+/* interrupt(seconds): SIGALRM again and again, which interrupts system calls; 0 ends it. The
+ * handler stays: valgrind may deliver the last signal late. */
 static int process_interrupt(lua_State *L)
 {
 	double seconds = luaL_checknumber(L, 1);
-	struct sigaction action = {.sa_handler = seconds > 0 ? ignore : SIG_DFL};
+	struct sigaction action = {.sa_handler = ignore};
 	struct itimerval every = {0};
 
 	every.it_interval.tv_sec = (time_t)seconds;
 	every.it_interval.tv_usec = (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6);
 	every.it_value = every.it_interval;
-	if (seconds > 0)
-		sigaction(SIGALRM, &action, NULL);
+	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &every, NULL);
-	if (seconds <= 0)
-		sigaction(SIGALRM, &action, NULL);
 	return 0;
 }
 
