@@ -105,7 +105,8 @@ asan:
 # The suite on lua5.4 under valgrind. Slow.
 valgrind: build fixtures
 	EBPF_BUILD=$(BUILD) EBPF_TIME_LIMIT=3600 \
-		EBPF_WRAP="valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99" \
+		EBPF_WRAP="valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 \
+			--suppressions=spec/support/valgrind.supp" \
 		lua5.4 spec/support/run.lua lua5.4 -- $(MEMORY_SPECS)
 
 # The demo and the suite on a fresh Debian 12, in a chroot that is deleted after.

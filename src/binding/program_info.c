@@ -107,7 +107,8 @@ int program_info(lua_State *L)
 	if (ret < 0)
 		return failed(L, ret);
 	room = info.nr_map_ids;
-	ids = lua_newuserdata(L, (room ? room : 1) * sizeof(*ids));
+	ids = lua_newuserdata(L, ((size_t)room + 1) * sizeof(*ids));
+	memset(ids, 0, ((size_t)room + 1) * sizeof(*ids));
 	if (room)
 		ret = ask(p, &info, ids, room);
 	if (ret < 0)

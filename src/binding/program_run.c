@@ -113,6 +113,8 @@ static void push_buffers(lua_State *L, const struct program *p, struct run *run)
 		run->attr.ctx_in = sys_ptr(run->out_context);
 		return;
 	}
+	if (run->context_room) /* which the kernel may not fill to the end */
+		memset(run->out_context, 0, run->context_room);
 	run->attr.ctx_out = sys_ptr(run->out_context);
 	run->attr.ctx_size_out = run->context_room;
 }

@@ -58,10 +58,11 @@ static struct abi_prog_load make_attr(const struct prog_load *spec, unsigned int
 	return attr;
 }
 
-/* A larger buffer, or none: then what the log has so far must do. */
+/* A larger buffer, or none: then what the log has so far must do. Zeroed, so that it is a string
+ * wherever the kernel stops; large ones are fresh pages and cost nothing. */
 static bool resize_log(struct prog_log *log, uint32_t size)
 {
-	char *text = malloc(size);
+	char *text = calloc(1, size);
 
 	if (!text)
 		return false;
