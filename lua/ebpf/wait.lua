@@ -71,11 +71,11 @@ end
 ---@param reader ebpf.Reader
 ---@return boolean
 function wait.luv(reader)
-  local uv = require "luv"
   local co, is_main = coroutine.running()
   if not co or is_main then
     error("ebpf.wait.luv must be used in a coroutine", 0)
   end
+  local uv = require "luv"
   local poll = assert(uv.new_poll(reader:fd()))
   -- The handle lets go of the fd in close(); resuming comes later, from the loop.
   local function go_on()

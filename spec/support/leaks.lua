@@ -4,6 +4,7 @@
 -- In half of the files, chosen by name, nothing is closed at the end: collectgarbage() alone must clean up.
 local busted = require "busted"
 local lfs = require "lfs"
+local jit = rawget(_G, "jit")
 
 package.path = "./?.lua;./?/init.lua;" .. package.path -- LuaJIT's own path has no ./?/init.lua
 local support = require "spec.support"
@@ -91,6 +92,9 @@ end)
 busted.subscribe({ "file", "end" }, function(file)
   support.close_handles(closes(file.name:match("[^/]*$")))
   forget(file)
+  if jit then
+    jit.flush() -- compiled traces keep the objects they were compiled for
+  end
   collectgarbage()
   collectgarbage() -- what finalizers let go of
   local left = support.give_back()

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -19,12 +20,24 @@ static int failure(lua_State *L, const char *what)
 	return luaL_error(L, "%s: %s", what, strerror(errno));
 }
 
+/* Prints the error on top of the stack, which may be one of busted's tables. */
+static void print_error(lua_State *L)
+{
+	const char *message;
+
+	lua_getglobal(L, "tostring");
+	lua_insert(L, -2);
+	message = lua_pcall(L, 1, 1, 0) == 0 ? lua_tostring(L, -1) : NULL;
+	if (message && write(2, message, strlen(message)) > 0)
+		(void)!write(2, "\n", 1);
+}
+
 /* fork(function) -> pid: runs it in a child, which ends with the integer it returns, or with 99
- * when it raises. No finalizer runs in the child. */
+ * when it raises. The child ends without running finalizers. */
 static int process_fork(lua_State *L)
 {
 	pid_t pid;
-	int ok;
+	int status = 99;
 
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	lua_settop(L, 1);
@@ -32,14 +45,11 @@ static int process_fork(lua_State *L)
 	if (pid < 0)
 		return failure(L, "fork");
 	if (pid == 0) {
-		ok = lua_pcall(L, 0, 1, 0) == 0;
-		if (!ok) {
-			const char *message = lua_tostring(L, -1);
-
-			if (message && write(2, message, strlen(message)) > 0)
-				(void)!write(2, "\n", 1);
-		}
-		_exit(ok ? (int)lua_tointeger(L, -1) : 99);
+		if (lua_pcall(L, 0, 1, 0) == 0)
+			status = (int)lua_tointeger(L, -1);
+		else
+			print_error(L);
+		_exit(status);
 	}
 	lua_pushinteger(L, pid);
 	return 1;
@@ -133,6 +143,17 @@ static int process_limit_files(lua_State *L)
 	return 1;
 }
 
+/* poke(address, bytes): writes into this process */
+static int process_poke(lua_State *L)
+{
+	uintptr_t address = (uintptr_t)luaL_checknumber(L, 1);
+	size_t size;
+	const char *bytes = luaL_checklstring(L, 2, &size);
+
+	memcpy((void *)address, bytes, size);
+	return 0;
+}
+
 int luaopen_process(lua_State *L);
 
 int luaopen_process(lua_State *L)
@@ -147,6 +168,7 @@ int luaopen_process(lua_State *L)
 		{"kill", process_kill},
 		{"pin", process_pin},
 		{"interrupt", process_interrupt},
+		{"poke", process_poke},
 		{"limit_files", process_limit_files},
 	};
 	size_t i;

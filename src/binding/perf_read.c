@@ -25,7 +25,7 @@ static bool push_string(lua_State *L, struct perf *p, struct perf_ring *ring,
 {
 	lua_pushlstring(L, (const char *)bytes, sample->size);
 	if (p->handle.fd >= 0 && perf_ring_is_next(ring, sample)) {
-		perf_ring_advance(ring, sample);
+		perf_reader_advance(&p->reader, ring, sample);
 		return true;
 	}
 	lua_pop(L, 1);
@@ -39,7 +39,7 @@ static int push_typed(lua_State *L, struct perf *p, int owner, struct perf_ring 
 {
 	uint32_t size = sample->size;
 
-	perf_ring_advance(ring, sample);
+	perf_reader_advance(&p->reader, ring, sample);
 	if (size < p->codec.size)
 		return error_set(err, EMSGSIZE,
 			"sample of %u bytes is too short for its type of %u", (unsigned int)size,

@@ -167,7 +167,6 @@ int perf_reader_next(struct perf_reader *reader, struct perf_ring **ring,
 	if (here(reader, err) < 0 || check_paused(reader, err) < 0)
 		return -1;
 	*ring = &reader->rings[reader->current];
-	perf_ring_release_some(*ring);
 	ret = perf_ring_peek(*ring, sample, err);
 	return ret ? ret : next_ring(reader, ring, sample, err);
 }

@@ -38,10 +38,19 @@ void perf_reader_close(struct perf_reader *reader);
 /* Hands all over to another struct and other memory for the rings; `from` is closed then. */
 void perf_reader_move(struct perf_reader *to, struct perf_reader *from, struct perf_ring *rings);
 
-/* Finds the next sample and the ring it is in: 1, 0 when nothing is left, -1. The caller copies
- * it and advances the ring. After a 0 the next sample makes the poller's fd readable. */
+/* Finds the next sample and the ring it is in: 1, 0 when nothing is left, -1. After a 0 the next
+ * sample makes the poller's fd readable. */
 int perf_reader_next(struct perf_reader *reader, struct perf_ring **ring,
 	struct perf_sample *sample, struct error *err);
+
+/* Goes past the sample that was found, once the caller has what it wants of it. */
+static inline void perf_reader_advance(
+	struct perf_reader *reader, struct perf_ring *ring, const struct perf_sample *sample)
+{
+	perf_ring_advance(ring, sample);
+	if (perf_ring_owes(ring) && fork_guard_holds(&reader->guard))
+		perf_ring_release(ring);
+}
 
 /* Whether there is something to read (which may be the news that a ring is corrupt). */
 int perf_reader_has_data(struct perf_reader *reader, struct error *err);

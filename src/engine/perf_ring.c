@@ -13,7 +13,7 @@ enum {
 	SAMPLE_SIZE_AT = HEADER_SIZE, /* u32, then the bytes */
 	SAMPLE_AT = SAMPLE_SIZE_AT + 4,
 	LOST_AT = HEADER_SIZE + 8, /* u64, after an id */
-	RECORD_ALIGN = 8,
+	RECORD_ALIGN = 8, /* so no field of a record is split by the end of the buffer */
 	FORMAT_LOST = 1 << 4, /* PERF_FORMAT_LOST, Linux 6.0 */
 };
 
@@ -83,6 +83,13 @@ int perf_ring_open(struct perf_ring *ring, uint32_t cpu, const struct perf_ring_
 	return 0;
 }
 
+/* A position in shared memory where a record may start. Those of the kernel are aligned. */
+static uint64_t load_position(const __u64 *position)
+{
+	/* Pairs with the kernel's release of data_head: records before it are complete. */
+	return __atomic_load_n(position, __ATOMIC_ACQUIRE) & ~(uint64_t)(RECORD_ALIGN - 1);
+}
+
 /*
  * A forked child finds the page where the parent's reading left it, and `tail` as it was at the
  * fork, perhaps further. But if no process had the buffer mapped meanwhile, the kernel has made a
@@ -90,8 +97,8 @@ int perf_ring_open(struct perf_ring *ring, uint32_t cpu, const struct perf_ring_
  */
 static void take_positions(struct perf_ring *ring)
 {
-	uint64_t tail = __atomic_load_n(&ring->page->data_tail, __ATOMIC_RELAXED);
-	uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
+	uint64_t tail = load_position(&ring->page->data_tail);
+	uint64_t head = load_position(&ring->page->data_head);
 
 	if (ring->overwritable) {
 		if (head == 0)
@@ -144,8 +151,7 @@ int perf_ring_look(struct perf_ring *ring, struct error *err)
 {
 	if (ring->overwritable)
 		return ring->tail != ring->head;
-	/* Pairs with the release of data_head: records before it are complete. */
-	ring->head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
+	ring->head = load_position(&ring->page->data_head);
 	if (ring->head - ring->tail > ring->size) {
 		ring->head = ring->tail;
 		return corrupt(ring, err, "the producer is further ahead than the buffer is long");
@@ -175,7 +181,6 @@ int perf_ring_peek(struct perf_ring *ring, struct perf_sample *sample, struct er
 	uint32_t bytes;
 
 	for (; ring->tail != ring->head; ring->tail += header.size) {
-		/* Records are aligned to 8 bytes, so no field of one is split by the end. */
 		memcpy(&header, ring->data + (ring->tail & (ring->size - 1)), sizeof(header));
 		if (header.size < HEADER_SIZE || header.size % RECORD_ALIGN)
 			return corrupt(ring, err, "a record has an impossible size");
@@ -213,10 +218,12 @@ void perf_ring_copy(
 	const struct perf_ring *ring, const struct perf_sample *sample, unsigned char *out)
 {
 	uint64_t at = sample->start & (ring->size - 1);
-	size_t first = sample->size;
+	size_t first = ring->size - at;
 
-	if (first > ring->size - at)
-		first = ring->size - at;
+	if (sample->size <= first) {
+		memcpy(out, ring->data + at, sample->size);
+		return;
+	}
 	memcpy(out, ring->data + at, first);
 	memcpy(out + first, ring->data, sample->size - first);
 }
@@ -241,7 +248,7 @@ int perf_ring_pause(struct perf_ring *ring, bool pause)
  */
 void perf_ring_rewind(struct perf_ring *ring)
 {
-	uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
+	uint64_t head = load_position(&ring->page->data_head);
 	uint64_t length = ring->newest - head;
 
 	ring->tail = head;

@@ -90,11 +90,10 @@ static inline void perf_ring_advance(struct perf_ring *ring, const struct perf_s
 /* Gives the space of what was read back to the kernel. */
 void perf_ring_release(struct perf_ring *ring);
 
-/* Gives it back when enough has been read for the store to be worth it. */
-static inline void perf_ring_release_some(struct perf_ring *ring)
+/* Whether enough has been read for the store, which the producer's CPU will feel, to be due. */
+static inline bool perf_ring_owes(const struct perf_ring *ring)
 {
-	if (ring->tail - ring->released >= ring->size / 8)
-		perf_ring_release(ring);
+	return ring->tail - ring->released >= ring->size / 8;
 }
 
 /* Stops or resumes output into the ring: 0 or a negative errno. */

@@ -1,0 +1,900 @@
+local ebpf = require "ebpf"
+local process = require "spec.support.process"
+local support = require "spec.support"
+
+local errno = ebpf.errno
+local packet = ("x"):rep(64)
+local cpus = support.online_cpus()
+
+-- The objects live as long as their closures: what producers write to needs its programs.
+local function load()
+  return support.closing(assert(ebpf.load(support.fixture("perf_output"))))
+end
+
+-- A reader of its own producers, and the function that makes them send samples of 64 bytes.
+local function new(options)
+  local coll = load()
+  local reader = support.closing(assert(ebpf.new_perf_reader(coll:take_map("events"), options)))
+  local function emit(times)
+    coll.programs.emit_numbered:run { data = packet, times = times or 1 }
+  end
+  return reader, emit, coll
+end
+
+local function on_cpu(cpu, action)
+  process.pin(cpu)
+  local ok, message = pcall(action)
+  process.pin()
+  assert(ok, message)
+end
+
+-- An unsigned little-endian number of `size` bytes; the machines these tests run on are such.
+local function number_at(sample, offset, size)
+  local n = 0
+  for i = offset + size, offset + 1, -1 do
+    n = n * 256 + sample:byte(i)
+  end
+  return n
+end
+
+local function drain(reader)
+  local n = 0
+  for _ in reader:available() do
+    n = n + 1
+  end
+  return n
+end
+
+local function count_fds()
+  local n = 0
+  for _ in pairs(support.fds()) do
+    n = n + 1
+  end
+  return n
+end
+
+local function proxy(finalizer)
+  if newproxy then -- luacheck: ignore 113
+    local p = newproxy(true) -- luacheck: ignore 113
+    getmetatable(p).__gc = finalizer
+    return p
+  end
+  return setmetatable({}, { __gc = finalizer })
+end
+
+describe("new_perf_reader", function()
+  it("refuses what makes no sense", function()
+    local map = load():take_map("events")
+    local function refused(options, words)
+      local ok, message = pcall(ebpf.new_perf_reader, map, options)
+      assert.is_false(ok)
+      assert.matches(words, message, 1, true)
+    end
+    refused({ size = 1 }, "unknown perf reader field 'size'")
+    refused({ watermark = 65536 }, "'watermark': must be less than 'per_cpu_buffer'")
+    refused({ per_cpu_buffer = 4096, watermark = 4096 }, "must be less")
+    refused({ watermark = 100, wakeup_events = 1 }, "not both")
+    refused({ per_cpu_buffer = 0 }, "must be positive")
+    refused({ per_cpu_buffer = -1 }, "out of range")
+    refused({ own = 1 }, "true or false expected")
+    refused({ type = "u128" }, "unknown type 'u128'")
+    refused({ type = {} }, "size is not a number")
+    refused("64", "table expected")
+    assert.is_false(map:is_closed())
+    map:close()
+    local reader, message, code = ebpf.new_perf_reader(map)
+    assert.is_nil(reader)
+    assert.equal("map is closed", message)
+    assert.equal(errno.EBADF, code)
+  end)
+
+  it("refuses other maps", function()
+    local hash = support.closing(assert(ebpf.new_map { type = "hash", key_size = 4, value_size = 4, max_entries = 1 }))
+    local ok, message = pcall(ebpf.new_perf_reader, hash)
+    assert.is_false(ok)
+    assert.matches("perf_event_array expected, got hash", message, 1, true)
+    assert.is_false((pcall(ebpf.new_perf_reader, {})))
+  end)
+
+  it("says when the map is too small", function()
+    if #cpus < 2 then
+      return
+    end
+    local map = support.closing(assert(ebpf.new_map { type = "perf_event_array", max_entries = 1 }))
+    local before = count_fds()
+    local reader, message, code = ebpf.new_perf_reader(map)
+    assert.is_nil(reader)
+    assert.matches("^create perf reader: put the perf buffer of CPU 1 into the map, which has too few entries", message)
+    assert.equal(errno.E2BIG, code)
+    assert.equal(before, count_fds())
+    assert.is_false(map:is_closed())
+  end)
+
+  it("rounds the buffer to a power of two of pages", function()
+    for asked, got in pairs { [1] = 4096, [4096] = 4096, [4097] = 8192, [12288] = 16384, [65536] = 65536 } do
+      assert.equal(got, new({ per_cpu_buffer = asked }):buffer_size())
+    end
+    assert.equal(65536, new():buffer_size())
+  end)
+
+  it("names what the unprivileged lack", function()
+    local script = [[
+      local ebpf = require "ebpf"
+      local map = assert(ebpf.new_map { type = "perf_event_array" })
+      print(ebpf.new_perf_reader(map, { per_cpu_buffer = tonumber(os.getenv("BUFFER")) }))
+    ]]
+    local output = support.run_lua(script, function(command)
+      return "BUFFER=4096 " .. support.unprivileged(command, { "bpf" })
+    end)
+    assert.matches("^nil%screate perf reader: open a perf event on CPU 0: .-: needs CAP_PERFMON", output)
+    output = support.run_lua(script, function(command)
+      return "BUFFER=268435456 " .. support.unprivileged("ulimit -l 64; " .. command, { "bpf", "perfmon" })
+    end)
+    assert.matches("^nil%screate perf reader: map 262144 KiB of perf buffer for CPU 0: .-: over the limit", output)
+  end)
+
+  it("collects garbage when files run out, and says so when that does not help", function()
+    local map = load():take_map("events")
+    for _ = 1, 3 do
+      assert(ebpf.new_perf_reader(map, { own = false }))
+    end
+    local limit = process.limit_files(count_fds() + 2)
+    local ok, reader = pcall(ebpf.new_perf_reader, map, { own = false })
+    process.limit_files(4)
+    local _, none, message, code = pcall(ebpf.new_perf_reader, map, { own = false })
+    process.limit_files(limit)
+    assert.is_true(ok)
+    assert.is_truthy(reader)
+    assert.is_nil(none)
+    assert.equal(errno.EMFILE, code)
+    assert.matches("EMFILE", message)
+  end)
+end)
+
+describe("a perf reader", function()
+  it("reads samples with the number of their CPU", function()
+    local reader, emit = new()
+    for _, cpu in ipairs(cpus) do
+      on_cpu(cpu, emit)
+      local sample, from = reader:read()
+      assert.equal(cpu, from)
+      assert.equal(1, number_at(sample, 0, 8))
+      assert.equal(cpu, number_at(sample, 8, 4))
+    end
+    assert.is_nil(reader:read())
+    assert.equal(1, select("#", reader:read()))
+  end)
+
+  it("keeps the kernel's length, padding included", function()
+    local reader, _, coll = new()
+    for size = 14, 40 do
+      local data = ("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN"):sub(1, size)
+      assert.equal(0, coll.programs.emit_packet:run({ data = data }).retval)
+      local sample = reader:read()
+      assert.equal(size, number_at(sample, 0, 4))
+      assert.equal(data, sample:sub(5, 4 + size))
+      assert.equal(0, (#sample + 4) % 8)
+      assert.is_true(#sample - (4 + size) <= 7)
+    end
+  end)
+
+  it("reads samples of any size across the end of the buffer", function()
+    local reader, _, coll = new { per_cpu_buffer = 4096 }
+    local seed = 1
+    for i = 1, 500 do
+      seed = seed * 16807 % 2147483647
+      local size = 14 + seed % 3000
+      local data = (string.char(i % 256)):rep(size - 1) .. "."
+      assert.equal(0, coll.programs.emit_packet:run({ data = data }).retval)
+      local sample = reader:read()
+      assert.equal(size, number_at(sample, 0, 4))
+      assert.is_true(data == sample:sub(5, 4 + size))
+    end
+    assert.equal(0, (reader:lost_samples()))
+  end)
+
+  it("decodes samples by their type", function()
+    local reader, emit = new { type = "u64", int64 = "number" }
+    emit(2)
+    local first, cpu = reader:read()
+    assert.equal(1, first)
+    assert.equal("number", type(cpu))
+    for n in reader:available() do
+      assert.equal(2, n)
+    end
+    local custom
+    custom, emit = new { type = {
+      size = 12,
+      encode = function() end,
+      decode = function(bytes)
+        return { number = number_at(bytes, 0, 8), cpu = number_at(bytes, 8, 4), size = #bytes }
+      end,
+    } }
+    emit()
+    local t
+    t, cpu = custom:read()
+    assert.same({ number = 1, cpu = cpu, size = 12 }, t)
+  end)
+
+  it("goes on after a sample that cannot be decoded", function()
+    local function decode(bytes)
+      return bytes:sub(5, 5) == "g" and "good" or error("bad", 0)
+    end
+    local reader, _, coll = new { type = { size = 28, encode = print, decode = decode } }
+    for _, data in ipairs { ("b"):rep(24), ("s"):rep(14), ("g"):rep(24) } do
+      coll.programs.emit_packet:run { data = data }
+    end
+    assert.has_error(function()
+      reader:read()
+    end, "bad")
+    local sample, message, code = reader:read()
+    assert.is_nil(sample)
+    assert.equal("sample of 20 bytes is too short for its type of 28", message)
+    assert.equal(errno.EMSGSIZE, code)
+    assert.equal("good", (reader:read()))
+    assert.is_nil(reader:read())
+  end)
+
+  it("reads in batches", function()
+    local reader, emit = new()
+    emit(10)
+    local batch, n = reader:read_batch(4)
+    assert.equal(4, n)
+    assert.equal(4, #batch)
+    assert.equal(1, number_at(batch[1], 0, 8))
+    local same
+    same, n = reader:read_batch(100, batch)
+    assert.equal(batch, same)
+    assert.equal(6, n)
+    assert.equal(6, #batch)
+    assert.equal(10, number_at(batch[6], 0, 8))
+    same, n = reader:read_batch(5, batch)
+    assert.equal(0, n)
+    assert.is_nil(same[1])
+    assert.equal(0, select(2, reader:read_batch(0)))
+    assert.is_false((pcall(reader.read_batch, reader, -1)))
+    assert.is_false((pcall(reader.read_batch, reader, 1, "x")))
+  end)
+
+  it("ends available() when nothing is left, and finds later samples anew", function()
+    local reader, emit = new()
+    local step = reader:available()
+    assert.is_nil(step())
+    emit(3)
+    assert.is_string((step()))
+    assert.equal(2, drain(reader))
+    assert.is_nil(step())
+    emit(1)
+    assert.is_string((step()))
+    assert.is_false((pcall(reader.available, reader, "pid")))
+  end)
+
+  it("polls", function()
+    local reader, emit = new()
+    local start = support.now()
+    assert.is_false(reader:poll(0))
+    assert.is_false(reader:poll(0.1))
+    assert.is_true(support.now() - start >= 0.1)
+    assert.is_false(reader:dirty())
+    assert.is_nil(reader:timeout())
+    emit(2)
+    assert.is_true(reader:dirty())
+    assert.equal(0, reader:timeout())
+    assert.is_true(reader:poll())
+    reader:read()
+    assert.is_true(reader:poll(10))
+    reader:read()
+    assert.is_false(reader:dirty())
+    assert.is_false(reader:poll(0.01)) -- the wakeups of samples that were read already do not count
+    assert.is_false((pcall(reader.poll, reader, -1)))
+    assert.is_false((pcall(reader.poll, reader, "soon")))
+    assert.is_false((pcall(reader.poll, reader, 0 / 0)))
+  end)
+
+  it("is woken by samples", function()
+    local reader, emit = new()
+    local child = process.fork(function()
+      support.sleep(0.1)
+      emit()
+      return 0
+    end)
+    local start = support.now()
+    assert.is_true(reader:poll())
+    assert.is_true(support.now() - start >= 0.05)
+    assert.is_string((reader:read()))
+    assert.equal(0, process.wait(child))
+  end)
+
+  it("sleeps its time also when signals come", function()
+    local reader, emit = new()
+    process.interrupt(0.01)
+    local start = support.now()
+    local ready = reader:poll(0.3)
+    local took = support.now() - start
+    emit()
+    local ready_now = reader:poll(0.3)
+    process.interrupt(0)
+    assert.is_false(ready)
+    assert.is_true(took >= 0.3 and took < 2)
+    assert.is_true(ready_now)
+  end)
+
+  it("lets Ctrl-C through", function()
+    local path = support.tmpdir() .. "/sleep.lua"
+    support.write_file(path, [[
+      local ebpf = require "ebpf"
+      local reader = assert(ebpf.new_perf_reader(assert(ebpf.new_map { type = "perf_event_array" })))
+      print "ready"
+      io.stdout:flush()
+      for _ in reader:samples() do end
+    ]])
+    local child, output = support.start(support.quote(support.lua) .. " " .. support.quote(path))
+    assert(support.wait_until(function()
+      return support.read_file(output):find("ready", 1, true)
+    end))
+    support.sleep(0.1)
+    process.kill(child, 2)
+    assert.is_truthy(support.wait_until(function()
+      return support.read_file(output):find("interrupted!", 1, true)
+    end))
+  end)
+
+  it("is woken by flush, once", function()
+    local reader, emit = new { wakeup_events = 100 }
+    assert.is_true(reader:flush())
+    assert.is_true(reader:poll(5))
+    assert.is_false(reader:poll(0.01))
+    local child = process.fork(function()
+      support.sleep(0.05)
+      emit()
+      reader:flush()
+      return 0
+    end)
+    assert.is_true(reader:poll())
+    assert.is_string((reader:read()))
+    assert.equal(0, process.wait(child))
+    reader:flush()
+    assert.is_nil(reader:read()) -- takes the flush
+    assert.is_false(reader:poll(0.01))
+  end)
+
+  it("counts what was lost, without waiting for another sample", function()
+    local reader, emit = new { per_cpu_buffer = 32768 }
+    on_cpu(cpus[#cpus], function()
+      emit(1000)
+    end)
+    local total, per_cpu = reader:lost_samples()
+    assert.equal(591, total)
+    assert.equal(591, per_cpu[cpus[#cpus]])
+    for _, cpu in ipairs(cpus) do
+      assert.equal("number", type(per_cpu[cpu]))
+    end
+    assert.equal(409, drain(reader))
+    on_cpu(cpus[#cpus], emit)
+    assert.equal(1, drain(reader))
+    assert.equal(591, (reader:lost_samples()))
+  end)
+
+  it("can be paused", function()
+    local reader, emit = new()
+    emit(1)
+    assert.is_true(reader:pause())
+    emit(2)
+    assert.equal(1, drain(reader))
+    assert.is_true(reader:resume())
+    emit(3)
+    assert.equal(3, drain(reader))
+    assert.equal(2, (reader:lost_samples()))
+  end)
+
+  it("reads overwritable buffers while paused, newest first", function()
+    local reader, emit = new { per_cpu_buffer = 4096, overwritable = true }
+    on_cpu(cpus[1], function()
+      emit(5)
+    end)
+    local sample, message, code = reader:read()
+    assert.is_nil(sample)
+    assert.equal(errno.EBUSY, code)
+    assert.matches("pause it first", message)
+    assert.is_false(reader:dirty())
+    local function numbers()
+      local list = {}
+      for s in reader:available() do
+        list[#list + 1] = number_at(s, 0, 8)
+      end
+      return list
+    end
+    reader:pause()
+    assert.is_true(reader:dirty())
+    assert.same({ 5, 4, 3, 2, 1 }, numbers())
+    reader:resume()
+    assert.is_false((pcall(numbers)))
+    on_cpu(cpus[1], function()
+      emit(2)
+    end)
+    reader:pause()
+    assert.same({ 7, 6 }, numbers())
+    reader:resume()
+    on_cpu(cpus[1], function()
+      emit(1000)
+    end)
+    reader:pause()
+    local list = numbers()
+    assert.equal(51, #list) -- 4096 / 80: the oldest is half overwritten
+    for i, n in ipairs(list) do
+      assert.equal(1008 - i, n)
+    end
+    assert.same({}, numbers())
+  end)
+
+  it("speaks luasocket's and copas' protocol", function()
+    local reader, emit = new()
+    assert.equal(reader:fd(), reader:getfd())
+    assert.equal(reader:fd(), reader:pollfd())
+    assert.equal("r", reader:events())
+    assert.same({ nil, "timeout" }, { reader:receive() })
+    emit()
+    assert.is_string((reader:receive()))
+    reader:close()
+    assert.same({ nil, "closed" }, { reader:receive() })
+  end)
+end)
+
+describe("closing a perf reader", function()
+  local methods = { "read", "read_batch", "available", "samples", "poll", "fd", "pollfd", "getfd", "events", "timeout",
+    "dirty", "lost_samples", "buffer_size", "pause", "resume", "flush", "flush_and_close" }
+
+  it("makes every method answer EBADF, also when the fd is in use again", function()
+    local reader = new()
+    assert.matches("^perf reader #%d+$", tostring(reader))
+    assert.is_false(reader:is_closed())
+    assert.is_true(reader:close())
+    assert.is_true(reader:close())
+    assert.is_true(reader:is_closed())
+    assert.equal("perf reader (closed)", tostring(reader))
+    local other, emit = new()
+    for _, name in ipairs(methods) do
+      local result, message, code = reader[name](reader, name == "read_batch" and 1 or nil)
+      assert.is_nil(result)
+      assert.equal("perf reader is closed", message)
+      assert.equal(errno.EBADF, code)
+    end
+    assert.is_true(reader:close())
+    emit()
+    assert.is_string((other:read()))
+  end)
+
+  it("refuses other values than readers", function()
+    local reader = new()
+    for _, name in ipairs(methods) do
+      assert.is_false((pcall(reader[name], {})))
+      assert.is_false((pcall(reader[name], io.stdout)))
+    end
+  end)
+
+  it("closes the map that it owns", function()
+    local map = load():take_map("events")
+    local reader = assert(ebpf.new_perf_reader(map))
+    assert.is_false(map:is_closed())
+    reader:close()
+    assert.is_true(map:is_closed())
+  end)
+
+  it("leaves the map that it does not own, without its buffers", function()
+    local coll = load()
+    local map = coll.maps.events
+    local function emit()
+      return coll.programs.emit_packet:run({ data = packet }).retval
+    end
+    assert.equal(errno.ENOENT, emit())
+    local first = assert(ebpf.new_perf_reader(map, { own = false }))
+    assert.equal(0, emit())
+    first:close()
+    assert.is_false(map:is_closed())
+    assert.equal(errno.ENOENT, emit())
+    local second = assert(ebpf.new_perf_reader(map, { own = false }))
+    local third = assert(ebpf.new_perf_reader(map, { own = false }))
+    second:close() -- must not take away what replaced its buffers
+    assert.equal(0, emit())
+    assert.equal(1, drain(third))
+    third:close()
+  end)
+
+  it("reads on when somebody else closes the map", function()
+    local coll = load()
+    local map = coll:take_map("events")
+    local reader = support.closing(assert(ebpf.new_perf_reader(map)))
+    map:close()
+    coll.programs.emit_numbered:run { data = packet }
+    assert.equal(1, drain(reader))
+  end)
+
+  it("ends loops", function()
+    local reader, emit = new()
+    emit(10)
+    local n = 0
+    for _ in reader:available() do
+      n = n + 1
+      reader:close()
+    end
+    assert.equal(1, n)
+    reader, emit = new()
+    emit(10)
+    n = 0
+    for _ in reader:samples() do
+      n = n + 1
+      if n == 10 then
+        reader:close()
+      end
+    end
+    assert.equal(10, n)
+  end)
+
+  it("may happen in a finalizer, within any allocation", function()
+    local pause = collectgarbage("setpause", 50)
+    for trigger = 1, 60 do
+      local reader, emit = new { per_cpu_buffer = 1 }
+      emit(40)
+      local n, closed = 0, false
+      local function close()
+        reader:close()
+        closed = true
+      end
+      for sample in reader:available() do
+        assert.equal(68, #sample)
+        n = n + 1
+        if n == trigger then
+          proxy(close)
+          collectgarbage("step", 0)
+        end
+      end
+      assert.is_true(n == 40 or closed)
+    end
+    collectgarbage("setpause", pause)
+  end)
+
+  it("and reading in a finalizer deliver no sample twice", function()
+    local reader, emit = new()
+    local seen = {}
+    local function see(sample)
+      local n = number_at(sample, 0, 8)
+      assert(not seen[n], "seen twice")
+      seen[n] = true
+    end
+    process.pin(cpus[1])
+    emit(400)
+    process.pin()
+    local function read()
+      local sample = reader:read()
+      if sample then
+        see(sample)
+      end
+    end
+    for sample in reader:available() do
+      see(sample)
+      proxy(read)
+    end
+    collectgarbage()
+    for n = 1, 400 do
+      assert.is_true(seen[n])
+    end
+  end)
+
+  it("happens by itself when it is collected", function()
+    local coll = load()
+    local before = count_fds()
+    for _ = 1, 20 do
+      local reader = assert(ebpf.new_perf_reader(coll.maps.events, { own = false }))
+      coll.programs.emit_numbered:run { data = packet }
+      assert.is_string((reader:available()()))
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.equal(before, count_fds())
+  end)
+end)
+
+describe("flush_and_close", function()
+  it("gives what was left, and what comes later to nobody", function()
+    local reader, emit = new()
+    local map_open = count_fds()
+    emit(5)
+    local n = 0
+    for sample, cpu in reader:flush_and_close() do
+      n = n + 1
+      assert.equal(n, number_at(sample, 0, 8))
+      assert.equal("number", type(cpu))
+      assert.is_true(reader:is_closed())
+      emit()
+    end
+    assert.equal(5, n)
+    assert.is_true(count_fds() < map_open)
+    assert.is_nil((reader:flush_and_close()))
+    assert.is_true(reader:close())
+  end)
+
+  it("frees everything when its loop is left", function()
+    local reader, emit, coll = new()
+    emit(5)
+    local before = count_fds()
+    for _ in reader:flush_and_close() do -- luacheck: ignore 512
+      break
+    end
+    if _VERSION ~= "Lua 5.4" then
+      collectgarbage()
+    end
+    assert.is_true(count_fds() < before)
+    assert.equal(errno.ENOENT, coll.programs.emit_packet:run({ data = packet }).retval)
+    reader = new()
+    before = count_fds()
+    reader:flush_and_close()
+    collectgarbage()
+    collectgarbage()
+    assert.is_true(count_fds() < before)
+  end)
+
+  it("decodes by the type, and ends a step that was begun", function()
+    local reader, emit = new { type = "u32" }
+    emit(3)
+    local step = reader:available()
+    assert.equal(1, (step()))
+    local rest = reader:flush_and_close()
+    assert.is_nil(step())
+    assert.equal(2, (rest()))
+    assert.equal(3, (rest()))
+    assert.is_nil(rest())
+    assert.is_nil(rest())
+  end)
+end)
+
+describe("after a fork", function()
+  it("the child reads on where the parent stopped", function()
+    local reader, emit = new { per_cpu_buffer = 4096 }
+    process.pin(cpus[1])
+    emit(10)
+    for n = 1, 3 do
+      assert.equal(n, number_at(reader:read(), 0, 8))
+    end
+    local child = process.fork(function()
+      local n = 3
+      for sample in reader:available() do
+        n = n + 1
+        assert(number_at(sample, 0, 8) == n, "out of order")
+      end
+      assert(n == 10)
+      emit(20)
+      assert(reader:poll(5))
+      local batch, got = reader:read_batch(100)
+      assert(got == 20 and number_at(batch[20], 0, 8) == 30)
+      -- What the kernel maps now may lie where the parent's buffers were; closing must not unmap that.
+      local others = {}
+      for i = 1, 8 do
+        others[i] = { new { per_cpu_buffer = 4096 } }
+      end
+      reader:close()
+      for i = 1, 8 do
+        others[i][2](1)
+        assert(drain(others[i][1]) == 1)
+      end
+      return 7
+    end)
+    assert.equal(7, process.wait(child))
+    process.pin()
+  end)
+
+  it("the child may collect what the parent reads", function()
+    local reader, emit = new()
+    emit(1)
+    local child = process.fork(function()
+      reader = nil
+      collectgarbage()
+      collectgarbage()
+      return 0
+    end)
+    assert.equal(0, process.wait(child))
+    emit(1)
+    assert.equal(2, drain(reader))
+    assert.is_false(reader:poll(0.01))
+    emit(1)
+    assert.is_true(reader:poll(5))
+    assert.equal(1, drain(reader))
+  end)
+
+  it("the child may read when nobody has the buffers mapped", function()
+    local reader, emit = new()
+    local closed = support.tmpdir() .. "/closed"
+    process.pin(cpus[1])
+    emit(100)
+    assert.is_string((reader:read()))
+    local child = process.fork(function()
+      assert(support.wait_until(function()
+        return support.exists(closed)
+      end))
+      assert(drain(reader) == 0) -- the kernel makes new buffers
+      emit(3)
+      assert(drain(reader) == 3)
+      emit(200)
+      assert(reader:poll(5))
+      assert(drain(reader) == 200)
+      return 5
+    end)
+    reader:close()
+    support.write_file(closed, "")
+    assert.equal(5, process.wait(child))
+    process.pin()
+  end)
+
+  it("both sides' overwritable buffers read well", function()
+    local reader, emit = new { overwritable = true, per_cpu_buffer = 4096 }
+    process.pin(cpus[1])
+    emit(3)
+    local child = process.fork(function()
+      reader:pause()
+      return drain(reader)
+    end)
+    assert.equal(3, process.wait(child))
+    process.pin()
+  end)
+end)
+
+describe("exactness", function()
+  -- What the programs of all CPUs say they have sent.
+  local function sent(coll)
+    local counters = assert(coll.maps.counters:get_bytes(0))
+    local list = {}
+    for i, cpu in ipairs(support.possible_cpus()) do
+      list[cpu] = number_at(counters, (i - 1) * 16, 8)
+    end
+    return list
+  end
+
+  it("holds for a million samples: received and lost are sent, on each CPU", function()
+    local reader, _, coll = new { per_cpu_buffer = 256 * 1024, wakeup_events = 64 }
+    local program = coll.programs.emit_numbered
+    local children = {}
+    for _, cpu in ipairs(cpus) do
+      children[#children + 1] = process.fork(function()
+        process.pin(cpu)
+        for _ = 1, 100 do
+          program:run { data = packet, times = 1000000 / 100 / #cpus }
+        end
+        return 0
+      end)
+    end
+    local received, last = {}, {}
+    for _, cpu in ipairs(cpus) do
+      received[cpu], last[cpu] = 0, 0
+    end
+    local function read()
+      for sample, cpu in reader:available() do
+        local n = number_at(sample, 0, 4)
+        if n <= last[cpu] then
+          error(("CPU %d: %d after %d"):format(cpu, n, last[cpu]))
+        end
+        last[cpu] = n
+        received[cpu] = received[cpu] + 1
+      end
+    end
+    local running = #children
+    while running > 0 do
+      reader:poll(0.01)
+      read()
+      for i = #children, 1, -1 do
+        if process.has_ended(children[i]) then
+          assert.equal(0, process.wait(table.remove(children, i)))
+          running = running - 1
+        end
+      end
+    end
+    read()
+    local total, lost = reader:lost_samples()
+    local sum = 0
+    for cpu, n in pairs(sent(coll)) do
+      assert.equal(n, (received[cpu] or 0) + (lost[cpu] or 0))
+      sum = sum + n
+    end
+    assert.equal(1000000, sum)
+    local all = total
+    for _, n in pairs(received) do
+      all = all + n
+    end
+    assert.equal(1000000, all)
+  end)
+
+  it("holds without any loss when the reader keeps up", function()
+    local reader, emit, coll = new { per_cpu_buffer = 1024 * 1024 }
+    local n = 0
+    for round = 1, 20 do
+      on_cpu(cpus[round % #cpus + 1], function()
+        emit(10000)
+      end)
+      n = n + drain(reader)
+    end
+    assert.equal(200000, n)
+    assert.equal(0, (reader:lost_samples()))
+    local sum = 0
+    for _, count in pairs(sent(coll)) do
+      sum = sum + count
+    end
+    assert.equal(200000, sum)
+  end)
+end)
+
+describe("a corrupt buffer", function()
+  -- Where this process has perf buffers mapped.
+  local function mappings()
+    local list = {}
+    for line in support.read_file("/proc/self/maps"):gmatch("[^\n]+") do
+      local start = line:match("^(%x+)%-%x+ .*anon_inode:%[perf_event%]")
+      if start then
+        list[tonumber(start, 16)] = true
+      end
+    end
+    return list
+  end
+
+  -- A reader of 3 samples on each CPU, and a function that says how far the producers are: the control page of a
+  -- buffer can be written, unlike its data.
+  local function new_corruptible()
+    local before = mappings()
+    local reader, emit = new()
+    for _, cpu in ipairs(cpus) do
+      on_cpu(cpu, function()
+        emit(3)
+      end)
+    end
+    return reader, function(bytes)
+      local n = 0
+      for start in pairs(mappings()) do
+        if not before[start] then
+          process.poke(start + 1024, bytes) -- data_head in struct perf_event_mmap_page
+          n = n + 1
+        end
+      end
+      assert.equal(#cpus, n)
+    end
+  end
+
+  it("stops reading with an error", function()
+    local reader, set_head = new_corruptible()
+    set_head "\0\0\0\0\1\0\0\0"
+    for _ = 1, 3 do
+      local sample, message, code = reader:read()
+      assert.is_nil(sample)
+      assert.matches("^perf buffer of CPU %d+ is corrupt at position 0: the producer is further ahead than", message)
+      assert.equal(errno.EBADMSG, code)
+    end
+    assert.is_true(reader:poll(1))
+    for _, iterate in ipairs { "available", "samples", "flush_and_close" } do
+      local ok, message = pcall(function()
+        for _ in reader[iterate](reader) do
+          error("read something")
+        end
+      end)
+      assert.is_false(ok)
+      assert.matches("is corrupt", message, 1, true)
+    end
+    assert.is_true(reader:close())
+  end)
+
+  it("gives what came before the damage", function()
+    local reader, set_head = new_corruptible()
+    set_head "\0\2\0\0\0\0\0\0" -- 512: zeros follow the 3 samples of 80 bytes
+    local batch, n = reader:read_batch(100)
+    assert.equal(3, n)
+    assert.equal(68, #batch[3])
+    local none, message, code = reader:read_batch(100)
+    assert.is_nil(none)
+    assert.matches("^perf buffer of CPU %d+ is corrupt at position 240: a record has an impossible size$", message)
+    assert.equal(errno.EBADMSG, code)
+  end)
+
+  it("never makes reading unsafe or endless", function()
+    local path = support.tmpdir() .. "/perf_ring_fuzz"
+    support.check_run(("cc -g -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=all -o %s "
+      .. "spec/fuzz/perf_ring_fuzz.c src/engine/perf_ring.c src/engine/error.c src/engine/sys.c"):format(path))
+    local output, status = support.run(path .. " 20000")
+    assert.equal("", output)
+    assert.equal(0, status)
+  end)
+end)
