@@ -233,6 +233,7 @@ describe("an unprivileged user", function()
   end)
 
   it("is told that a user namespace does not help", function()
+    support.skip_unless_runs("unshare --user --map-root-user true", "user namespaces")
     local output = support.run_lua([[
       local ebpf = require "ebpf"
       local insn = require "spec.support.insn"

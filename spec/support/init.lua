@@ -324,4 +324,13 @@ function support.skip_if_unsupported(message, feature)
   end
 end
 
+--- Skips the test when a command that prepares it is refused, in the kernel's words: a chroot, for instance, has no
+-- user namespaces.
+function support.skip_unless_runs(command, feature)
+  local output, status = support.run(command)
+  if status ~= 0 then
+    support.pending(feature .. ": " .. output)
+  end
+end
+
 return support

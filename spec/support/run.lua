@@ -10,10 +10,17 @@ local wrap = os.getenv("EBPF_WRAP") or ""
 local time_limit = os.getenv("EBPF_TIME_LIMIT") or "600"
 
 -- Mounts, network namespaces and temporary files of the specs are their own and vanish with the process, however
--- it ends. A chroot that is no mount point does not allow it: there the specs clean up after themselves.
-local isolation = ([[unshare --mount --propagation private sh -c '
-  mkdir -p /run/netns %s && mount -t tmpfs ebpf-spec /run/netns && mount -t tmpfs ebpf-spec %s &&
-  EBPF_SPEC_ISOLATED=1 TMPDIR=$(realpath %s) exec "$@"' sh ]]):gsub("%%s", build .. "/test/tmp")
+-- it ends. In a chroot "/" is no mount point, so it cannot be made private: there the root becomes a copy of itself,
+-- mounted where nothing shows outside, below /proc, which always is a mount point with a directory to spare.
+local isolation = ([[unshare --mount --propagation unchanged sh -c '
+  enter="mkdir -p /run/netns %s && mount -t tmpfs ebpf-spec /run/netns && mount -t tmpfs ebpf-spec %s &&
+    export EBPF_SPEC_ISOLATED=1 TMPDIR=\$(realpath %s)"
+  if mount --make-rprivate / 2>/dev/null; then
+    eval "$enter" && exec "$@"
+  else
+    mount --make-private /proc && mount --rbind / /proc/fs && mount --make-rprivate /proc/fs &&
+      exec chroot /proc/fs sh -c "cd \\"$PWD\\" && $enter && exec \"\$@\"" sh "$@"
+  fi' sh ]]):gsub("%%s", build .. "/test/tmp")
 
 local function execute(command)
   local result, _, status = os.execute(command)
