@@ -255,6 +255,12 @@ describe("a link", function()
         assert.equal(errno.EINVAL, code)
         attach(name, "task_rename")
       end
+
+      local link = assert(program:attach())
+      message, code = attach("task", "task_rename")
+      assert.truthy(message:find("this program is attached to it already", 1, true))
+      assert.equal(errno.EEXIST, code)
+      link:close()
     end)
 
     it("finds tracefs wherever it is mounted, or says how to mount it", function()
@@ -556,6 +562,24 @@ describe("a link", function()
     assert.truthy(by_id:find("open link with id 1: operation not permitted (EPERM)", 1, true), by_id)
     assert.truthy(by_id:find("lacks CAP_SYS_ADMIN", 1, true), by_id)
     assert.truthy(ids:find("needs CAP_SYS_ADMIN", 1, true), ids)
+  end)
+
+  it("takes back the files of links that nobody holds when there are no more", function()
+    support.tracefs()
+    local output, status = support.run_lua(([[
+      local ebpf = require "ebpf"
+      local collection = assert(ebpf.load(%q, { programs = { "raw", "event" } }))
+      collectgarbage "stop"
+      for _ = 1, 300 do
+        assert(collection.programs.raw:attach())
+        assert(assert(collection.programs.event:attach()):close())
+      end
+      print "well"
+    ]]):format(support.fixture("link")), function(command)
+      return "ulimit -n 40; " .. command
+    end)
+    assert.equal(0, status, output)
+    assert.equal("well\n", output)
   end)
 
   it("is listed by the kernel", function()

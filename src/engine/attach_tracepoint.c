@@ -93,6 +93,8 @@ static int explain_refusal(int code, struct error *err)
 	if (code == -EACCES)
 		return error_append(
 			err, ": the program reads beyond the record of this tracepoint");
+	if (code == -EEXIST)
+		return error_append(err, ": this program is attached to it already");
 	if (code == -E2BIG)
 		return error_append(err, ": too many programs are attached to it");
 	if (code == -EINVAL)

@@ -123,24 +123,36 @@ static bool find_below_debugfs(const char *mountinfo, char *out)
 	return is_mounted(&mounts_tracefs, out);
 }
 
-int mounts_find(const struct mounts_filesystem *fs, char *out, struct error *err)
+/* Without /proc nothing is listed; then nothing is found either. */
+static int search(const struct mounts_filesystem *fs, char *out)
 {
 	char *mountinfo;
 	size_t size;
 	bool found;
+	int ret;
+
+	ret = sys_read_file("/proc/self/mountinfo", MOUNTINFO_LIMIT, &mountinfo, &size);
+	if (ret < 0)
+		return ret == -ENOENT ? 0 : ret;
+	found = find_listed(fs, mountinfo, out) ||
+		(fs == &mounts_tracefs && find_below_debugfs(mountinfo, out));
+	free(mountinfo);
+	return found;
+}
+
+int mounts_find(const struct mounts_filesystem *fs, char *out, struct error *err)
+{
+	int found;
 
 	if (is_mounted(fs, fs->usual)) {
 		snprintf(out, MOUNTS_PATH_SIZE, "%s", fs->usual);
 		return 0;
 	}
-	/* Without /proc nothing is listed; then nothing is found either. */
-	if (sys_read_file("/proc/self/mountinfo", MOUNTINFO_LIMIT, &mountinfo, &size) == 0) {
-		found = find_listed(fs, mountinfo, out) ||
-			(fs == &mounts_tracefs && find_below_debugfs(mountinfo, out));
-		free(mountinfo);
-		if (found)
-			return 0;
-	}
+	found = search(fs, out);
+	if (found > 0)
+		return 0;
+	if (found < 0)
+		return error_errno(err, found, "read /proc/self/mountinfo");
 	return error_set(err, ENOENT, "%s is not mounted: mount it by: mount -t %s %s %s", fs->name,
 		fs->type, fs->type, fs->usual);
 }
