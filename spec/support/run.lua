@@ -19,7 +19,7 @@ local isolation = ([[unshare --mount --propagation unchanged sh -c '
     eval "$enter" && exec "$@"
   else
     mount --make-private /proc && mount --rbind / /proc/fs && mount --make-rprivate /proc/fs &&
-      exec chroot /proc/fs sh -c "cd \\"$PWD\\" && $enter && exec \"\$@\"" sh "$@"
+      exec chroot /proc/fs sh -c "cd \"$PWD\" && $enter && exec \"\$@\"" sh "$@"
   fi' sh ]]):gsub("%%s", build .. "/test/tmp")
 
 local function execute(command)
