@@ -185,6 +185,19 @@ describe("the verifier's log", function()
     assert.is_nil(log:find("(95) exit", 1, true))
   end)
 
+  it("is summed up from the instruction that it is about", function()
+    for expected, instructions in pairs {
+      ["1: (61) r0 = *(u32 *)(r0 +0): invalid access to packet, off=0 size=4, R0(id=0,off=0,r=0): "
+        .. "R0 offset is outside of the packet"] =
+        insn.slot(0x61, 0, 1, 0, 0) .. insn.slot(0x61, 0, 0, 0, 0) .. insn.exit,
+      ["unreachable insn 2"] = insn.mov(0, 0) .. insn.slot(0x05, 0, 0, -2, 0) .. insn.exit,
+    } do
+      local message = select(2, ebpf.new_program { type = "xdp", instructions = instructions, license = "GPL" })
+      local said = message:match("^load unnamed program of type xdp: [a-z ]+ %(E%u+%): (.*)$")
+      assert.equal(expected, said)
+    end
+  end)
+
   it("is absent where the kernel had nothing to say", function()
     assert.equal(3, select("#", ebpf.new_program(spec_of { type = 99 })))
   end)
@@ -405,10 +418,17 @@ describe("information", function()
     assert.truthy(shown:find(("%d: xdp  name count_packets  tag %s  gpl"):format(info.id, info.tag), 1, true), shown)
   end)
 
-  it("counts runs", function()
-    local stats = assert(new_program():stats())
-    assert.same({ 0, 0, 0 },
-      { tonumber(stats.run_time_ns), tonumber(stats.run_cnt), tonumber(stats.recursion_misses) })
+  it("counts runs when the kernel is told to", function()
+    local switch = "/proc/sys/kernel/bpf_stats_enabled"
+    local before = support.read_file(switch)
+    finally(function() support.write_file(switch, before) end)
+    local p = new_program { type = "sched_cls" }
+    support.write_file(switch, "1")
+    assert(p:benchmark(packet, 1000))
+    local stats = assert(p:stats())
+    assert.same({ 1000, 0 }, { tonumber(stats.run_cnt), tonumber(stats.recursion_misses) })
+    assert.is_true(tonumber(stats.run_time_ns) > 0)
+    assert.is_true(p:info().run_cnt == stats.run_cnt)
   end)
 
   it("finds programs by id", function()

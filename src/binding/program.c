@@ -211,8 +211,12 @@ static int complete(lua_State *L, struct insns *list, struct error *err)
 static int load_insns(lua_State *L, struct insns *list, struct prog_load *load,
 	struct prog_log *log, struct error *err)
 {
-	if (complete(L, list, err) < 0)
-		return error_prefix(err, "load program \"%.80s\"", load->name);
+	char what[PROG_LOAD_TEXT];
+
+	if (complete(L, list, err) < 0) {
+		prog_load_describe(load, what, sizeof(what));
+		return error_prefix(err, "%s", what);
+	}
 	load->code = list->code;
 	load->count = list->count;
 	return prog_load(load, log, err);
@@ -295,6 +299,16 @@ static int learn(lua_State *L, struct program *p, struct error *err)
 	return 0;
 }
 
+/* Closes the program at once, and answers nil, message, errno. */
+static int give_up(lua_State *L, struct program *p, const struct error *err)
+{
+	int fd = p->handle.fd;
+
+	p->handle.fd = -1;
+	sys_close(fd);
+	return failure_push(L, err);
+}
+
 int program_push_by_id(lua_State *L, uint32_t id)
 {
 	struct program *p = push_program(L);
@@ -312,7 +326,7 @@ int program_push_by_id(lua_State *L, uint32_t id)
 	p->handle.fd = fd;
 	if (learn(L, p, &err) < 0) {
 		error_prefix(&err, "open program with id %u", id);
-		return failure_push(L, &err);
+		return give_up(L, p, &err);
 	}
 	return 1;
 }
@@ -380,17 +394,17 @@ static int load_pinned_program(lua_State *L)
 	p = push_program(L);
 	if (pin_open(L, 1, &p->handle, &program_class, 0, &err) < 0)
 		return failure_push(L, &err);
-	if (learn(L, p, &err) < 0)
-		return failure_push(L, &err);
+	if (learn(L, p, &err) < 0) {
+		error_prefix(&err, "open pinned program \"%.400s\"", lua_tostring(L, 1));
+		return give_up(L, p, &err);
+	}
 	name_after_pin(L, 1);
 	if (type && type != p->type) {
-		sys_close(p->handle.fd);
-		p->handle.fd = -1;
 		options_push_name(L, &names_prog_types, p->type);
 		options_push_name(L, &names_prog_types, type);
 		error_set(&err, EINVAL, "open pinned program \"%.400s\": its type is %s, not %s",
 			lua_tostring(L, 1), lua_tostring(L, -2), lua_tostring(L, -1));
-		return failure_push(L, &err);
+		return give_up(L, p, &err);
 	}
 	return 1;
 }

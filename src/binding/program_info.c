@@ -125,8 +125,8 @@ int program_info(lua_State *L)
 
 /*
  * p:stats() -> {run_time_ns =, run_cnt =, recursion_misses =}, or nil, message, errno
- * The first two count only while kernel.bpf_stats_enabled is 1 (Linux 5.1); test runs do not
- * count.
+ * The first two count only while the sysctl kernel.bpf_stats_enabled is 1 (Linux 5.1), test runs
+ * too.
  */
 int program_stats(lua_State *L)
 {

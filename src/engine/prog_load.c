@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,18 @@ int prog_load_check_name(const char *name, struct error *err)
 		return error_set(err, EINVAL, "invalid character \\x%02x in the name", *s);
 	}
 	return 0;
+}
+
+void prog_load_describe(const struct prog_load *spec, char *out, size_t size)
+{
+	const char *type = names_of(&names_prog_types, spec->type);
+
+	if (*spec->name)
+		snprintf(out, size, "load program \"%.80s\"", spec->name);
+	else if (type)
+		snprintf(out, size, "load unnamed program of type %s", type);
+	else
+		snprintf(out, size, "load unnamed program of type %u", spec->type);
 }
 
 static struct abi_prog_load make_attr(const struct prog_load *spec, unsigned int without)
@@ -213,28 +226,55 @@ static const char *line_before(const char *text, const char *end, size_t *length
 	return start;
 }
 
-/* Appends the last lines of a log that say something about the program: at most three. */
+/* "12: (61) r0 = *(u32 *)(r1 +0)": where the verifier was. */
+static bool is_instruction(const char *line, size_t length)
+{
+	size_t i = 0;
+
+	while (i < length && isdigit((unsigned char)line[i]))
+		i++;
+	return i && length - i > 2 && memcmp(line + i, ": (", 3) == 0;
+}
+
+struct line {
+	const char *text;
+	size_t length;
+};
+
+/* The last lines of a log that say something about the program, the last one first. */
+static int last_lines(const char *text, struct line *lines, int most)
+{
+	const char *end = text + strlen(text);
+	struct line line;
+	int count = 0;
+
+	while (end > text && count < most) {
+		line.text = line_before(text, end, &line.length);
+		end = line.text > text ? line.text - 1 : text;
+		if (!is_statistics(line.text, line.length))
+			lines[count++] = line;
+	}
+	return count;
+}
+
+/* Appends the last words of a log, from the instruction that they are about, if it is near. */
 static void append_summary(struct error *err, const char *text)
 {
 	enum { MOST = 3, WIDTH = 200 };
-	const char *lines[MOST], *line;
-	const char *end = text + strlen(text);
-	size_t lengths[MOST] = {0}, length;
-	int count = 0;
+	struct line lines[MOST] = {{0}};
+	int count = last_lines(text, lines, MOST), first = 0;
 
-	while (end > text && count < MOST) {
-		line = line_before(text, end, &length);
-		end = line > text ? line - 1 : text;
-		if (is_statistics(line, length))
-			continue;
-		lines[count] = line;
-		lengths[count] = length;
-		if (!needs_previous(lines[count++], length))
-			break;
+	while (first < count && !is_instruction(lines[first].text, lines[first].length))
+		first++;
+	if (first == count) {
+		first = 0;
+		while (first + 1 < count && needs_previous(lines[first].text, lines[first].length))
+			first++;
 	}
-	while (count--)
-		error_append(err, ": %.*s", (int)(lengths[count] < WIDTH ? lengths[count] : WIDTH),
-			lines[count]);
+	for (; count && first >= 0; first--)
+		error_append(err, ": %.*s",
+			lines[first].length < WIDTH ? (int)lines[first].length : WIDTH,
+			lines[first].text);
 }
 
 /* The kernel refused before it verified anything, and gave no words. */
@@ -261,7 +301,10 @@ static void explain_silence(const struct prog_load *spec, struct error *err)
 static int explain(
 	const struct prog_load *spec, int code, const struct prog_log *log, struct error *err)
 {
-	error_errno(err, code, "load program \"%.80s\"", spec->name);
+	char what[PROG_LOAD_TEXT];
+
+	prog_load_describe(spec, what, sizeof(what));
+	error_errno(err, code, "%s", what);
 	if (!log->text || !log->text[0])
 		explain_silence(spec, err);
 	else

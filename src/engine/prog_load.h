@@ -7,6 +7,7 @@
 #define EBPF_PROG_LOAD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "abi.h"
@@ -46,6 +47,10 @@ void prog_log_free(struct prog_log *log);
 /* Returns the fd, or -1 with an error that has the log's last words. Either way the log is in
  * `log`, when one was asked for or loading failed. */
 int prog_load(const struct prog_load *spec, struct prog_log *log, struct error *err);
+
+/* What errors begin with: load program "name". */
+enum { PROG_LOAD_TEXT = 128 };
+void prog_load_describe(const struct prog_load *spec, char *out, size_t size);
 
 /* Checks that a name has only letters, digits, '_' and '.', and says which character has not. */
 int prog_load_check_name(const char *name, struct error *err);
