@@ -3,6 +3,8 @@ local abi = {}
 
 local EINVAL = 22
 
+local holds_maps = { array_of_maps = true, hash_of_maps = true }
+
 local map_fields = { "type", "key_size", "value_size", "max_entries", "flags" }
 
 --- Compares the fields that `wanted` has with those of `have`.
@@ -75,7 +77,16 @@ function MapABI:check(map)
   if not ok then
     return nil, ("map \"%s\": %s"):format(map:name(), differences), EINVAL
   end
-  local inner = self.inner_map and some_inner(map)
+  if self.inner_map and not holds_maps[have.type] then
+    return nil, ("map \"%s\": %s holds no maps"):format(map:name(), have.type), EINVAL
+  end
+  local inner
+  if self.inner_map then
+    ok, inner = pcall(some_inner, map)
+    if not ok then
+      return nil, inner
+    end
+  end
   if inner then
     ok, message, errno = self.inner_map:check(inner)
     inner:close()

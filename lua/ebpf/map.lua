@@ -6,7 +6,7 @@ local map = {}
 
 local methods = core.methods.map
 
-local EINVAL, ENOENT = core.errno.EINVAL, core.errno.ENOENT
+local EEXIST, EINVAL, ENOENT = core.errno.EEXIST, core.errno.EINVAL, core.errno.ENOENT
 
 -- The values of these are other maps, or programs.
 local holds_objects = { array_of_maps = true, hash_of_maps = true, prog_array = true }
@@ -17,8 +17,10 @@ function map.holds_objects(type)
 end
 
 local function add(a, b)
-  if type(b) ~= "table" then
-    return type(b) == "string" and b or a + b
+  if type(b) == "number" or type(b) == "cdata" then
+    return a + b
+  elseif type(b) ~= "table" then
+    return b
   end
   local sum = {}
   for field, value in pairs(b) do
@@ -27,20 +29,23 @@ local function add(a, b)
   return sum
 end
 
---- The per-CPU values under a key added up, structs field by field; strings in them are the last CPU's.
+--- The per-CPU values under a key added up, structs field by field; what is no number is the last CPU's. Raises for
+-- a map that is not per CPU.
 ---@param key any
 ---@return any sum nil when there is no such key
 ---@return string? message
 ---@return integer? errno
 function methods:get_sum(key)
-  local values, message, errno = self:get(key)
+  local sum, message, errno = self:get_integer_sum(key)
+  if sum ~= false then
+    return sum, message, errno
+  end
+  local values
+  values, message, errno = self:get(key)
   if values == nil then
     return nil, message, errno
   end
-  if type(values[1]) ~= "table" then
-    return self:get_integer_sum(key)
-  end
-  local sum = values[1]
+  sum = values[1]
   for i = 2, #values do
     sum = add(sum, values[i])
   end
@@ -95,6 +100,15 @@ end
 -- The kernel, or filling in, decides on these where a spec leaves them at 0.
 local may_differ_from_zero = { key_size = true, value_size = true, max_entries = true }
 
+-- The kernel turns on BPF_F_RDONLY_PROG for these, and rounds the size of an lru_percpu_hash, or lru_hash, with
+-- BPF_F_NO_COMMON_LRU to the CPUs.
+local RDONLY_PROG, NO_COMMON_LRU = 128, 2
+local gains_flag = { devmap = true, devmap_hash = true }
+
+local function has_flag(flags, flag)
+  return flags % (2 * flag) >= flag
+end
+
 --- Whether `have` may serve in the place of a map made from `spec`.
 ---@return true? ok
 ---@return string? message
@@ -113,6 +127,12 @@ function map.check_compatible(spec, have)
   if not actual then
     return nil, message, errno
   end
+  if gains_flag[spec.type] and has_flag(actual.flags, RDONLY_PROG) and not has_flag(spec.flags or 0, RDONLY_PROG) then
+    actual.flags = actual.flags - RDONLY_PROG
+  end
+  if has_flag(actual.flags, NO_COMMON_LRU) and actual.type:find("^lru_") then
+    wanted.max_entries = nil
+  end
   local ok, differences = abi.compare(wanted, actual, { "type", "key_size", "value_size", "max_entries", "flags" })
   if not ok then
     return nil, ("map \"%s\" is incompatible with its spec: %s"):format(spec.name or "", differences), EINVAL
@@ -125,21 +145,27 @@ local function types_of(spec)
   return { key = spec.key, value = spec.value, int64 = spec.int64 }
 end
 
+--- The map pinned at a path, if it suits the spec.
+local function open_for(spec, path)
+  local found, message, errno = core.load_pinned_map(path, types_of(spec))
+  if not found then
+    return nil, message, errno
+  end
+  local ok
+  ok, message, errno = map.check_compatible(spec, found)
+  if ok then
+    return found
+  end
+  found:close()
+  return nil, ("pin \"%s\": %s"):format(path, message), errno
+end
+
 --- The map pinned under the spec's name, or a new one that is pinned there.
 local function open_or_create(spec, pin_path)
   local path = pin_path .. "/" .. (spec.name:gsub("%.", "_"))
-  local found, message, errno = core.load_pinned_map(path, types_of(spec))
-  if found then
-    local ok
-    ok, message, errno = map.check_compatible(spec, found)
-    if ok then
-      return found
-    end
-    found:close()
-    return nil, ("pin \"%s\": %s"):format(path, message), errno
-  end
-  if errno ~= ENOENT then
-    return nil, message, errno
+  local found, message, errno = open_for(spec, path)
+  if found or errno ~= ENOENT then
+    return found, message, errno
   end
   found, message, errno = create(spec)
   if not found then
@@ -147,11 +173,14 @@ local function open_or_create(spec, pin_path)
   end
   local ok
   ok, message, errno = found:pin(path)
-  if not ok then
-    found:close()
-    return nil, message, errno
+  if ok then
+    return found
   end
-  return found
+  found:close()
+  if errno == EEXIST then -- another process was faster
+    return open_for(spec, path)
+  end
+  return nil, message, errno
 end
 
 local new_options = { pin_path = true }
@@ -186,8 +215,11 @@ end
 local open_fields = { key = true, value = true, int64 = true, read_only = true, write_only = true }
 
 --- Splits options into what the map must be like and how it is opened.
-local function split(options)
+local function split(what, options)
   local wanted, open = {}, {}
+  if options ~= nil and type(options) ~= "table" then
+    error(("bad argument #2 to '%s' (table expected, got %s)"):format(what, type(options)), 3)
+  end
   for field, value in pairs(options or {}) do
     if open_fields[field] then
       open[field] = value
@@ -219,7 +251,7 @@ end
 ---@return string? message
 ---@return integer? errno
 function map.load_pinned(path, options)
-  local wanted, open = split(options)
+  local wanted, open = split("load_pinned_map", options)
   local found, message, errno = core.load_pinned_map(path, open)
   return checked(found, message, errno, wanted)
 end
@@ -231,7 +263,7 @@ end
 ---@return string? message
 ---@return integer? errno
 function map.from_id(id, options)
-  local wanted, open = split(options)
+  local wanted, open = split("map_from_id", options)
   local found, message, errno = core.map_from_id(id, open)
   return checked(found, message, errno, wanted)
 end

@@ -188,7 +188,7 @@ static const char *integer_problem(
 		return NULL;
 	if (codec->kind == CODEC_INT && compat_is_signed(n, codec->size))
 		return NULL;
-	snprintf(text, size, "integer does not fit %s %u bits",
+	snprintf(text, size, "%s integer of %u bits expected",
 		codec->kind == CODEC_INT ? "signed" : "unsigned", bits);
 	return text;
 }
@@ -238,12 +238,29 @@ static uint64_t load(const void *bytes, uint32_t size)
 	}
 }
 
+/* What was given, for a message: a number or string itself, else its type. */
+static const char *describe(lua_State *L, int arg, char *text, size_t size)
+{
+	switch (lua_type(L, arg)) {
+	case LUA_TNUMBER:
+		lua_pushvalue(L, arg);
+		snprintf(text, size, "%.40s", lua_tostring(L, -1));
+		lua_pop(L, 1);
+		return text;
+	case LUA_TSTRING:
+		snprintf(text, size, "\"%.40s\"", lua_tostring(L, arg));
+		return text;
+	default:
+		return luaL_typename(L, arg);
+	}
+}
+
 static void encode_integer(
 	lua_State *L, int arg, const struct codec *codec, void *out, const char *what)
 {
 	struct compat_integer n;
 	const char *problem;
-	char text[64], wrong[192];
+	char text[64], value[64], wrong[256];
 
 	if (codec->guessed && lua_type(L, arg) == LUA_TSTRING) {
 		encode_bytes(L, arg, codec, out, what);
@@ -253,8 +270,8 @@ static void encode_integer(
 	if (!problem)
 		problem = integer_problem(codec, &n, text, sizeof(text));
 	if (problem) {
-		snprintf(wrong, sizeof(wrong), "%s: %s (got %s)", what, problem,
-			luaL_typename(L, arg));
+		snprintf(wrong, sizeof(wrong), "%s: %s, got %s", what, problem,
+			describe(L, arg, value, sizeof(value)));
 		luaL_argerror(L, arg, wrong);
 	}
 	store(out, n.value, codec->size);

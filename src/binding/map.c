@@ -48,6 +48,9 @@ static const struct hint {
 	{"delete from", EINVAL, "elements of an array cannot be deleted"},
 	{"get from", EPERM, "the map was opened write-only"},
 	{"get and delete from", 524, "hash maps can since Linux 5.14, arrays cannot"},
+	{"drain", EINVAL, "elements of an array cannot be deleted"},
+	{"drain", EPERM, "the map is frozen or was opened read-only or write-only"},
+	{"freeze", EPERM, "it is frozen already, or was opened read-only"},
 	{"freeze", EBUSY, "it is mapped writable"},
 };
 
@@ -107,6 +110,8 @@ static int lookup(lua_State *L, const struct map *m, lookup_function call, const
 	const void *key;
 	int ret;
 
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
 	map_prepare_key(L, m, 1, 2);
 	key = map_encode_key(L, m, 2, &key_scratch);
 	*value = scratch_get(L, scratch, m->value_span);
@@ -177,8 +182,9 @@ static int map_get_and_delete(lua_State *L)
 	return found(L, m, ret, value);
 }
 
-/* m:get_integer_sum(key) -> integer | nil | nil, message, errno
- * The slots of a per-CPU integer added up; get_sum() of the Lua face also adds tables. */
+/* m:get_integer_sum(key) -> integer | false | nil | nil, message, errno
+ * The slots of a per-CPU integer added up; false, without a system call, where the values are
+ * none. get_sum() of the Lua face also adds tables. */
 static int map_get_integer_sum(lua_State *L)
 {
 	struct map *m = handle_check(L, 1, &map_class);
@@ -187,9 +193,13 @@ static int map_get_integer_sum(lua_State *L)
 	int ret;
 
 	lua_settop(L, 2);
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
 	luaL_argcheck(L, m->cpus, 1, "per-CPU map expected");
-	luaL_argcheck(L, m->value.kind == CODEC_UINT || m->value.kind == CODEC_INT, 1,
-		"values are no integers");
+	if (m->value.kind != CODEC_UINT && m->value.kind != CODEC_INT) {
+		lua_pushboolean(L, 0);
+		return 1;
+	}
 	ret = lookup(L, m, sys_map_lookup, "get from", BPF_ANY, &scratch, &value);
 	if (ret == 1)
 		return map_push_sum(L, m, value);
@@ -204,6 +214,8 @@ static int update(lua_State *L, uint64_t flags, const char *what)
 	void *value;
 	int ret;
 
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
 	flags |= last_flags(L, 4);
 	map_prepare_key(L, m, 1, 2);
 	map_prepare_value(L, m, 1, 3);
@@ -250,6 +262,8 @@ static int map_put_bytes(lua_State *L)
 	size_t size;
 	int ret;
 
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
 	bytes = luaL_checklstring(L, 3, &size);
 	if (size != m->value_span) {
 		snprintf(wrong, sizeof(wrong), "value has %zu bytes, %zu expected", size,
@@ -275,6 +289,8 @@ static int delete (lua_State *L, bool strict)
 	int ret;
 
 	lua_settop(L, 2);
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
 	map_prepare_key(L, m, 1, 2);
 	key = map_encode_key(L, m, 2, &scratch);
 	if (m->handle.fd < 0)
@@ -329,6 +345,8 @@ static int map_next_key(lua_State *L)
 	int ret;
 
 	lua_settop(L, 2);
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
 	if (!lua_isnil(L, 2)) {
 		map_prepare_key(L, m, 1, 2);
 		key = map_encode_key(L, m, 2, &key_scratch);
@@ -343,15 +361,22 @@ static int map_next_key(lua_State *L)
  * The same with keys as strings of key_size bytes. */
 static int map_next_key_bytes(lua_State *L)
 {
-	struct map *m = handle_check(L, 1, &map_class);
+	struct map *m = map_self_open(L);
 	struct scratch scratch;
 	const char *key;
-	size_t size = m->key_size;
+	char wrong[96];
+	size_t size;
 	void *next;
 	int ret;
 
+	if (!m)
+		return 3;
 	key = luaL_optlstring(L, 2, NULL, &size);
-	luaL_argcheck(L, !key || size == m->key_size, 2, "string of key_size bytes expected");
+	if (key && size != m->key_size) {
+		snprintf(wrong, sizeof(wrong), "key has %zu bytes, %zu expected", size,
+			(size_t)m->key_size);
+		luaL_argerror(L, 2, wrong);
+	}
 	ret = next_key(L, key, &scratch, &next);
 	if (ret == 1)
 		lua_pushlstring(L, next, m->key_size);
@@ -369,6 +394,8 @@ static int map_push(lua_State *L)
 	int ret;
 
 	lua_settop(L, 3);
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
 	luaL_argcheck(L, !m->key_size, 1, "queue, stack or bloom filter expected");
 	if (!lua_isnil(L, 3)) {
 		luaL_argcheck(L, strcmp(luaL_checkstring(L, 3), "exist") == 0, 3,
@@ -393,6 +420,8 @@ static int take(lua_State *L, lookup_function call, const char *what)
 	void *value;
 	int ret;
 
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
 	luaL_argcheck(L, !m->key_size, 1, "queue or stack expected");
 	lua_settop(L, 1);
 	lua_pushnil(L);
@@ -414,6 +443,8 @@ static int bloom_peek(lua_State *L, struct map *m)
 	void *value;
 	int ret;
 
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
 	map_prepare_value(L, m, 1, 2);
 	value = map_encode_value(L, m, 2, &scratch);
 	if (m->handle.fd < 0)

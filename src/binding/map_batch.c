@@ -18,6 +18,10 @@ static uint32_t batch_room(const struct map *m, size_t wanted)
 {
 	uint64_t room = BATCH_BYTES / (m->key_size + m->value_span + 1);
 
+	/* An fd waits for no other element: the code that encodes the next may close it. */
+	if (m->value_kind != MAP_VALUE_PLAIN)
+		return 1;
+
 	if (room > BATCH_MOST)
 		room = BATCH_MOST;
 	if (room > wanted)
@@ -36,6 +40,15 @@ static int partial(lua_State *L, int pushed, size_t done)
 {
 	lua_pushinteger(L, (lua_Integer)done);
 	return pushed + 1;
+}
+
+/* Pushes a value of the map at 1: 1; 0 when the map or program it names is gone; 3 with nil,
+ * message, errno when that cannot be opened. */
+static int push_present(lua_State *L, const struct map *m, const void *value)
+{
+	int pushed = map_push_value(L, m, 1, value);
+
+	return pushed == 3 && lua_tointeger(L, -1) == ENOENT ? 0 : pushed;
 }
 
 /* m:get_batch(keys) -> values, found | nil, message, errno, found
@@ -70,7 +83,10 @@ int map_get_batch(lua_State *L)
 		ret = sys_map_lookup(m->handle.fd, key, value, 0);
 		if (ret < 0 && ret != -ENOENT)
 			return partial(L, map_failure(L, 1, ret, "get from"), found);
-		if (ret >= 0 && map_push_value(L, m, 1, value) == 1) {
+		ret = ret < 0 ? 0 : push_present(L, m, value);
+		if (ret > 1)
+			return partial(L, ret, found);
+		if (ret) {
 			lua_rawseti(L, 4, (int)i);
 			found++;
 		}
@@ -97,22 +113,30 @@ static struct chunk chunk_new(lua_State *L, const struct map *m, size_t wanted)
 	return c;
 }
 
-/* Encodes the key at stack index 2, and the value at 3, into the chunk. They are put there one
- * after the other, so that an error points at the argument they came from. */
-static void chunk_add(lua_State *L, struct map *m, struct chunk *c, bool with_value)
+/* Encodes the key on top of the stack, and pops it. It is put into the slot of the argument that
+ * it came from, at `arg`, so that an error points there. */
+static void chunk_key(lua_State *L, struct map *m, struct chunk *c, int arg)
 {
 	struct scratch scratch;
-	int top = lua_gettop(L);
+	int top = lua_gettop(L) - 1;
 
-	map_prepare_key(L, m, 1, 2);
-	if (with_value)
-		map_prepare_value(L, m, 1, 3);
-	memcpy(c->keys + (size_t)c->count * m->key_size, map_encode_key(L, m, 2, &scratch),
+	lua_replace(L, arg);
+	map_prepare_key(L, m, 1, arg);
+	memcpy(c->keys + (size_t)c->count * m->key_size, map_encode_key(L, m, arg, &scratch),
 		m->key_size);
-	if (with_value)
-		memcpy(c->values + c->count * m->value_span, map_encode_value(L, m, 3, &scratch),
-			m->value_span);
-	c->count++;
+	lua_settop(L, top);
+}
+
+/* The same for the value that belongs to the last key. */
+static void chunk_value(lua_State *L, struct map *m, struct chunk *c, int arg)
+{
+	struct scratch scratch;
+	int top = lua_gettop(L) - 1;
+
+	lua_replace(L, arg);
+	map_prepare_value(L, m, 1, arg);
+	memcpy(c->values + c->count * m->value_span, map_encode_value(L, m, arg, &scratch),
+		m->value_span);
 	lua_settop(L, top);
 }
 
@@ -212,11 +236,10 @@ static int put_table(lua_State *L, struct map *m)
 	c = chunk_new(L, m, BATCH_MOST);
 	lua_pushnil(L);
 	while (lua_next(L, 4)) {
-		lua_replace(L, 3);
-		lua_pushvalue(L, -1);
-		lua_replace(L, 2);
-		chunk_add(L, m, &c, true);
-		if (c.count == c.room) {
+		lua_pushvalue(L, -2);
+		chunk_key(L, m, &c, 2);
+		chunk_value(L, m, &c, 2);
+		if (++c.count == c.room) {
 			ret = flush(L, m, &c, BPF_MAP_UPDATE_BATCH, &total);
 			if (ret)
 				return ret;
@@ -241,13 +264,12 @@ static int walk_arrays(lua_State *L, struct map *m, enum bpf_cmd cmd)
 	c = chunk_new(L, m, n);
 	for (i = 1; i <= n; i++) {
 		lua_rawgeti(L, 4, (int)i);
-		lua_replace(L, 2);
+		chunk_key(L, m, &c, 2);
 		if (with_value) {
 			lua_rawgeti(L, 5, (int)i);
-			lua_replace(L, 3);
+			chunk_value(L, m, &c, 3);
 		}
-		chunk_add(L, m, &c, with_value);
-		if (c.count == c.room) {
+		if (++c.count == c.room) {
 			ret = flush(L, m, &c, cmd, &total);
 			if (ret)
 				return ret;
@@ -259,7 +281,8 @@ static int walk_arrays(lua_State *L, struct map *m, enum bpf_cmd cmd)
 /*
  * m:put_batch({[key] = value, ...}) or m:put_batch(keys, values) -> n | nil, message, errno, n
  * Puts all of them; the second form, of two arrays, is for keys that are tables, and for order.
- * `n` says how many were put, also before a failure.
+ * `n` says how many were put, also before a failure. A wrong element raises; the thousands of a
+ * large table before it may have been put by then.
  */
 int map_put_batch(lua_State *L)
 {
@@ -314,17 +337,12 @@ static void drain_room(lua_State *L, const struct map *m, struct drain *d, uint3
 	d->chunk.room = room;
 }
 
-static void store_entry(lua_State *L, const struct map *m, struct drain *d, uint32_t i)
+/* Appends the entry whose key and value are on top of the stack to the tables, and pops it. */
+static void append_entry(lua_State *L, struct drain *d)
 {
-	int at = (int)++d->total;
-
-	if (m->key_size) {
-		map_push_key(L, m, 1, d->chunk.keys + (size_t)i * m->key_size);
-		lua_rawseti(L, 2, at);
-	}
-	if (map_push_value(L, m, 1, d->chunk.values + i * m->value_span) == 1)
-		lua_rawseti(L, m->key_size ? 3 : 2, at);
-	lua_settop(L, 4);
+	d->total++;
+	lua_rawseti(L, 3, (int)d->total);
+	lua_rawseti(L, 2, (int)d->total);
 }
 
 /* By BPF_MAP_LOOKUP_AND_DELETE_BATCH: 0 at the end, or a negative errno. */
@@ -335,6 +353,8 @@ static int drain_batches(lua_State *L, struct map *m, struct drain *d)
 	int ret;
 
 	do {
+		if (m->handle.fd < 0)
+			return -EBADF;
 		attr = (struct abi_map_batch){
 			.in_batch = d->started ? sys_ptr(d->cursor) : 0,
 			.out_batch = sys_ptr(d->next_cursor),
@@ -354,50 +374,79 @@ static int drain_batches(lua_State *L, struct map *m, struct drain *d)
 			memcpy(d->cursor, d->next_cursor, m->key_size < 4 ? 4 : m->key_size);
 			d->started = true;
 		}
-		for (i = 0; i < attr.count && i < d->chunk.room; i++)
-			store_entry(L, m, d, i);
+		for (i = 0; i < attr.count && i < d->chunk.room; i++) {
+			map_push_key(L, m, 1, d->chunk.keys + (size_t)i * m->key_size);
+			map_push_value(L, m, 1, d->chunk.values + i * m->value_span);
+			append_entry(L, d);
+		}
 	} while (ret != -ENOENT);
 	return 0;
 }
 
-/* Takes the element under `key` (NULL: the next of a queue) into the chunk. */
-static int drain_one(const struct map *m, struct drain *d, const void *key)
-{
-	int ret = sys_map_lookup_and_delete(m->handle.fd, key, d->chunk.values, 0);
-
-	if (!key || !no_batches(ret))
-		return ret;
-	ret = sys_map_lookup(m->handle.fd, key, d->chunk.values, 0);
-	return ret < 0 ? ret : sys_map_delete(m->handle.fd, key);
-}
-
+/* At most as many as the map holds: a busy writer cannot keep this going. */
 static int drain_queue(lua_State *L, struct map *m, struct drain *d)
 {
-	int ret;
+	int ret = 0;
 
-	while ((ret = drain_one(m, d, NULL)) >= 0)
-		store_entry(L, m, d, 0);
+	while (d->total < m->max_entries) {
+		if (m->handle.fd < 0)
+			return -EBADF;
+		ret = sys_map_lookup_and_delete(m->handle.fd, NULL, d->chunk.values, 0);
+		if (ret < 0)
+			return ret == -ENOENT ? 0 : ret;
+		map_push_value(L, m, 1, d->chunk.values);
+		lua_rawseti(L, 2, (int)++d->total);
+	}
+	return 0;
+}
+
+/* Takes the entry under the key in the chunk: 0, also when it is gone or names what is gone. A
+ * value is decoded before it is deleted: the map or program it names may live by it alone. */
+static int drain_entry(lua_State *L, struct map *m, struct drain *d)
+{
+	int ret = sys_map_lookup(m->handle.fd, d->chunk.keys, d->chunk.values, 0);
+	int pushed;
+
+	if (ret < 0)
+		return ret == -ENOENT ? 0 : ret;
+	map_push_key(L, m, 1, d->chunk.keys);
+	pushed = push_present(L, m, d->chunk.values);
+	if (pushed > 1)
+		return -(int)lua_tointeger(L, -1);
+	ret = m->handle.fd < 0 ? -EBADF : sys_map_delete(m->handle.fd, d->chunk.keys);
+	if (ret >= 0 && pushed)
+		append_entry(L, d);
+	lua_settop(L, 4);
 	return ret == -ENOENT ? 0 : ret;
 }
 
+/* Goes from key to key: past empty slots of an array, and, where the one before is deleted, to
+ * the first that is left. No more steps than twice the size of the map, for the sake of a busy
+ * writer. */
 static int drain_singly(lua_State *L, struct map *m, struct drain *d)
 {
-	int ret;
+	uint64_t steps = (uint64_t)m->max_entries * 2;
+	const void *key = NULL;
+	int ret = 0;
 
-	while ((ret = sys_map_next_key(m->handle.fd, NULL, d->chunk.keys)) >= 0) {
-		ret = drain_one(m, d, d->chunk.keys);
+	while (ret >= 0 && steps--) {
+		if (m->handle.fd < 0)
+			return -EBADF;
+		ret = sys_map_next_key(m->handle.fd, key, d->chunk.keys);
+		if (ret == -ENOENT)
+			return 0;
 		if (ret >= 0)
-			store_entry(L, m, d, 0);
-		else if (ret != -ENOENT) /* else somebody was faster */
-			return ret;
+			ret = drain_entry(L, m, d);
+		key = d->chunk.keys;
 	}
-	return ret == -ENOENT ? 0 : ret;
+	return ret;
 }
 
 /*
  * m:drain() -> keys, values, n | nil, message, errno, keys, values, n
  * Takes everything out: two arrays, of keys and of their values. Of a queue or a stack: one array
- * of values, in the order pop() gives them, and n. What was taken before a failure is not lost.
+ * of values, in the order pop() gives them, and n. What was taken before a failure is not lost;
+ * what was taken before a custom decode raises is. It ends also while others go on inserting.
  */
 int map_drain(lua_State *L)
 {
@@ -412,10 +461,17 @@ int map_drain(lua_State *L)
 	lua_newtable(L);
 	lua_pushnil(L);
 	drain_room(L, m, &d, m->key_size ? batch_room(m, m->max_entries) : 1);
-	ret = m->key_size ? drain_batches(L, m, &d) : drain_queue(L, m, &d);
+	if (!m->key_size)
+		ret = drain_queue(L, m, &d);
+	else if (m->value_kind == MAP_VALUE_PLAIN)
+		ret = drain_batches(L, m, &d);
+	else
+		ret = -EINVAL;
 	if (m->key_size && no_batches(ret) && !d.started)
 		ret = drain_singly(L, m, &d);
-	if (ret < 0)
+	if (m->handle.fd < 0)
+		results = handle_closed(L, &map_class);
+	else if (ret < 0)
 		results = map_failure(L, 1, ret, "drain");
 	lua_pushvalue(L, 2);
 	if (m->key_size)

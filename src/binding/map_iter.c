@@ -28,7 +28,8 @@ enum {
 	BATCH_LIMIT = 1 << 22, /* no bucket is larger: the batch does not grow beyond */
 };
 
-/* Upvalues of the iterator. */
+/* Upvalues of the iterator. UP_SEEN holds what was seen as keys, and the order as an array; behind
+ * its end is the key that was forgotten last. */
 enum { UP_STATE = 1, UP_MAP, UP_BUFFER, UP_SEEN };
 
 enum mode { MODE_BATCH, MODE_STEP, MODE_END };
@@ -39,6 +40,7 @@ struct walk {
 	bool started; /* the cursor is valid */
 	bool dedupe; /* deletions make next_key begin again */
 	bool buckets; /* batches are made of whole buckets */
+	bool back; /* the youngest key of the order is there for the second time */
 	uint32_t room; /* entries that fit the buffer */
 	uint32_t count, next; /* entries in it, and the next to hand out */
 	uint32_t order; /* length of the array part of the seen table */
@@ -145,6 +147,14 @@ static int raise_failure(lua_State *L, int code)
 	return lua_error(L);
 }
 
+static void check_open(lua_State *L, const struct map *m)
+{
+	if (m->handle.fd >= 0)
+		return;
+	lua_pushliteral(L, "iterate: map is closed");
+	lua_error(L);
+}
+
 /* Whether the key was seen; remembers it if not. */
 static bool seen_before(lua_State *L, const struct map *m, struct walk *w, const void *key)
 {
@@ -163,6 +173,7 @@ static bool seen_before(lua_State *L, const struct map *m, struct walk *w, const
 	lua_pushboolean(L, 1);
 	lua_rawset(L, lua_upvalueindex(UP_SEEN));
 	lua_rawseti(L, lua_upvalueindex(UP_SEEN), (int)++w->order);
+	w->back = false;
 	return false;
 }
 
@@ -177,21 +188,47 @@ static void stand_on_youngest(lua_State *L, const struct map *m, struct walk *w,
 	lua_pop(L, 1);
 }
 
-/* The walk has begun again behind our back: forgets the key it stood on. Once all are
- * forgotten, it goes on over the keys it has seen. */
+/* Whether the key found is the one that was forgotten last: it was deleted, and is back. */
+static bool is_back(lua_State *L, const struct map *m, const struct walk *w, struct buffer b)
+{
+	const char *forgotten;
+	bool same;
+
+	lua_rawgeti(L, lua_upvalueindex(UP_SEEN), (int)w->order + 1);
+	forgotten = lua_tostring(L, -1);
+	same = forgotten && memcmp(forgotten, b.keys, m->key_size) == 0;
+	lua_pop(L, 1);
+	return same;
+}
+
+static void clear_order(lua_State *L, uint32_t i)
+{
+	lua_pushnil(L);
+	lua_rawseti(L, lua_upvalueindex(UP_SEEN), (int)i);
+}
+
+/*
+ * The walk has begun again behind our back: forgets the key it stood on. Once all are forgotten,
+ * it goes on over the keys it has seen. A key that was deleted and put again is taken back into
+ * the order, once: else all before it would be forgotten for nothing.
+ */
 static void step_back(lua_State *L, const struct map *m, struct walk *w, struct buffer b)
 {
-	if (w->order == 0) {
-		memcpy(b.cursor, b.keys, m->key_size);
-		w->started = true;
-		return;
+	if (w->order && is_back(L, m, w, b)) {
+		w->order++;
+		w->back = true;
+	} else if (w->order) {
+		clear_order(L, w->order + 1);
+		if (w->back)
+			clear_order(L, w->order);
+		w->back = false;
+		w->order--;
 	}
-	lua_pushnil(L);
-	lua_rawseti(L, lua_upvalueindex(UP_SEEN), (int)w->order--);
 	if (w->order)
 		stand_on_youngest(L, m, w, b.cursor);
 	else
 		memcpy(b.cursor, b.keys, m->key_size);
+	w->started = true;
 }
 
 /* Finds the next entry key by key: true with one in the buffer, false at the end. */
@@ -201,8 +238,7 @@ static bool fill_by_step(lua_State *L, const struct map *m, struct walk *w)
 	int ret;
 
 	for (;;) {
-		if (m->handle.fd < 0)
-			raise_failure(L, EBADF);
+		check_open(L, m);
 		if (w->dedupe && w->budget-- == 0)
 			luaL_error(L, "iterate map: keys vanish faster than they can be walked");
 		ret = sys_map_next_key(m->handle.fd, w->started ? b.cursor : NULL, b.keys);
@@ -293,8 +329,7 @@ static bool fill_by_batch(lua_State *L, const struct map *m, struct walk *w)
 {
 	int ret;
 
-	if (m->handle.fd < 0)
-		raise_failure(L, EBADF);
+	check_open(L, m);
 	ret = lookup_batch(L, m, w);
 	if (ret == -ENOSPC) {
 		grow(L, m, w);
@@ -348,6 +383,7 @@ static int walk_next(lua_State *L)
 	lua_settop(L, 0);
 	if (w->busy)
 		return luaL_error(L, "iterator called inside itself, or after it failed");
+	check_open(L, m);
 	w->busy = true;
 	while (!pushed && (w->next < w->count || refill(L, m, w)))
 		pushed = push_entry(L, m, w);

@@ -98,19 +98,35 @@ static void read_codecs(lua_State *L, struct map *m, int options)
 }
 
 /* The kernel takes letters, digits, '_' and '.' (bpf_obj_name_cpy). */
-static void check_name(lua_State *L, int arg, const char *name)
+static bool fits_name(char c)
 {
-	const char *p;
+	return c == '_' || c == '.' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	       (c >= 'A' && c <= 'Z');
+}
 
-	for (p = name; *p; p++) {
-		if (!strchr("_.", *p) && !(*p >= '0' && *p <= '9') &&
-			!((*p | 32) >= 'a' && (*p | 32) <= 'z'))
-			luaL_argerror(L, arg,
-				lua_pushfstring(L,
-					"name \"%s\" has the invalid character '%c' (see "
-					"ebpf.sanitize_name)",
-					name, *p));
+/* Pushes the name in a spec, or "", and returns it; raises when the kernel would not take it. */
+static const char *push_name(lua_State *L, int spec)
+{
+	const char *name = options_string(L, spec, "name");
+	char wrong[8];
+	size_t i, size;
+
+	if (!name) {
+		lua_pushliteral(L, "");
+		return lua_tostring(L, -1);
 	}
+	name = lua_tolstring(L, -1, &size);
+	for (i = 0; i < size && fits_name(name[i]); i++)
+		;
+	if (i == size)
+		return name;
+	snprintf(wrong, sizeof(wrong), name[i] > ' ' && name[i] <= '~' ? "%c" : "\\%03d",
+		(unsigned char)name[i]);
+	luaL_argerror(L, spec,
+		lua_pushfstring(L,
+			"name \"%s\" has the invalid character '%s' (see ebpf.sanitize_name)", name,
+			wrong));
+	return NULL;
 }
 
 static uint32_t field_u32(lua_State *L, int spec, const char *name)
@@ -174,6 +190,13 @@ static int read_spec(
 	return set_traits(m, err);
 }
 
+/* Whether a type keeps its values with sockets, inodes, tasks or control groups. */
+static bool is_storage(uint32_t type)
+{
+	return type == BPF_MAP_TYPE_SK_STORAGE || type == BPF_MAP_TYPE_INODE_STORAGE ||
+	       type == BPF_MAP_TYPE_TASK_STORAGE || type == BPF_MAP_TYPE_CGRP_STORAGE;
+}
+
 /* What a spec most likely did wrong when the kernel answers EINVAL to it. */
 static const char *explain_invalid(const struct abi_map_create *attr)
 {
@@ -185,6 +208,9 @@ static const char *explain_invalid(const struct abi_map_create *attr)
 	if (is_ring)
 		return "max_entries of a ring must be a power of two and a multiple of the page "
 		       "size, key_size and value_size 0";
+	if (is_storage(attr->map_type))
+		return "storages need a spec with the BTF of key and value, max_entries 0 and "
+		       "flags = 1 (BPF_F_NO_PREALLOC)";
 	if (!attr->max_entries)
 		return "max_entries is 0";
 	if (attr->map_type == BPF_MAP_TYPE_LPM_TRIE && !(attr->map_flags & BPF_F_NO_PREALLOC))
@@ -238,27 +264,31 @@ static int create(lua_State *L, struct map *m, struct abi_map_create *attr)
 	return ret;
 }
 
-static int new_map(lua_State *L, int spec);
+static int new_map(lua_State *L, bool is_inner);
 
-/* The template of a map of maps: pushes a map made from spec.inner_map, or pushes a failure and
- * returns 3. Nothing but its fd is needed, and only until the outer map is there. */
-static int push_inner(lua_State *L, int spec, struct map *m, struct map **inner)
+/* The template of a map of maps: pushes a map made from the field inner_map of the spec at 1, or
+ * pushes a failure and returns 3. Nothing but its fd is needed, and only until the outer map is
+ * there. The inner spec takes the place of the outer one, so that errors point at argument 1. */
+static int push_inner(lua_State *L, struct map *m, bool is_inner, struct map **inner)
 {
 	int ret;
 
 	*inner = NULL;
 	if (m->value_kind != MAP_VALUE_MAP)
 		return 1;
-	lua_getfield(L, spec, "inner_map");
-	luaL_argcheck(L, lua_istable(L, -1), spec, "a map of maps requires inner_map, a map spec");
-	ret = new_map(L, lua_gettop(L));
+	/* The kernel says so too, but only after a spec that contains itself had been followed. */
+	luaL_argcheck(L, !is_inner, 1, "field 'inner_map': it cannot be a map of maps itself");
+	lua_getfield(L, 1, "inner_map");
+	luaL_argcheck(L, lua_istable(L, -1), 1, "a map of maps requires inner_map, a map spec");
+	lua_replace(L, 1);
+	ret = new_map(L, true);
 	if (ret == 1)
 		*inner = lua_touserdata(L, -1);
 	return ret;
 }
 
-/* Pushes a map made after the spec at `spec`, or nil, message, errno; returns how many values. */
-static int new_map(lua_State *L, int spec)
+/* Pushes a map made after the spec at 1, or nil, message, errno; returns how many values. */
+static int new_map(lua_State *L, bool is_inner)
 {
 	struct abi_map_create attr;
 	struct map *m, *inner;
@@ -266,19 +296,17 @@ static int new_map(lua_State *L, int spec)
 	struct error err;
 	int ret, map;
 
-	luaL_checkstack(L, 20, "map specs nested too deeply");
-	options_check(L, spec, "map spec", spec_fields);
-	name = options_string(L, spec, "name");
-	name = name ? name : "";
-	check_name(L, spec, name);
+	luaL_checkstack(L, LUA_MINSTACK, "no room for a map");
+	options_check(L, 1, is_inner ? "inner map spec" : "map spec", spec_fields);
+	name = push_name(L, 1);
 	m = new_closed(L, name);
 	map = lua_gettop(L) - 1;
-	if (read_spec(L, spec, m, &attr, &err) < 0) {
+	if (read_spec(L, 1, m, &attr, &err) < 0) {
 		error_prefix(&err, "create map \"%s\"", name);
 		return failure_push(L, &err);
 	}
 	snprintf(attr.map_name, sizeof(attr.map_name), "%.15s", name);
-	ret = push_inner(L, spec, m, &inner);
+	ret = push_inner(L, m, is_inner, &inner);
 	if (ret != 1)
 		return ret;
 	attr.inner_map_fd = inner ? (uint32_t)inner->handle.fd : 0;
@@ -302,7 +330,7 @@ static int core_new_map(lua_State *L)
 {
 	lua_settop(L, 1);
 	luaL_checktype(L, 1, LUA_TTABLE);
-	return new_map(L, 1);
+	return new_map(L, false);
 }
 
 /* Learns from the kernel what map `m`, already open, is. */

@@ -66,6 +66,8 @@ void map_prepare_value(lua_State *L, const struct map *m, int map, int arg)
 {
 	char wrong[96];
 
+	if (m->value_kind != MAP_VALUE_PLAIN)
+		return;
 	if (!m->cpus) {
 		codec_prepare(L, arg, &m->value, map, "value");
 		return;
@@ -100,20 +102,24 @@ static void encode_cpus(lua_State *L, const struct map *m, int arg, unsigned cha
 	lua_settop(L, table - 1);
 }
 
-/* Maps of maps and program arrays are written fds. */
-static bool encode_object(lua_State *L, const struct map *m, int arg, void *value)
+/* Maps of maps and program arrays are written fds. A plain number is refused: what is read are
+ * ids, and to write one back as an fd would put in whatever has that number. */
+static void encode_object(lua_State *L, const struct map *m, int arg, void *value)
 {
 	const struct handle_class *class =
 		m->value_kind == MAP_VALUE_MAP ? &map_class : &program_class;
 	const struct handle *h = handle_test(L, arg, class);
+	char wrong[64] = "";
 	uint32_t fd;
 
 	if (!h)
-		return false;
-	luaL_argcheck(L, h->fd >= 0, arg, "value is closed");
+		snprintf(wrong, sizeof(wrong), "value: %s expected, got %s", class->what,
+			luaL_typename(L, arg));
+	else if (h->fd < 0)
+		snprintf(wrong, sizeof(wrong), "value: the %s is closed", class->what);
+	luaL_argcheck(L, h && h->fd >= 0, arg, wrong);
 	fd = (uint32_t)h->fd;
 	memcpy(value, &fd, sizeof(fd));
-	return true;
 }
 
 void *map_encode_value(lua_State *L, const struct map *m, int arg, struct scratch *scratch)
@@ -122,9 +128,9 @@ void *map_encode_value(lua_State *L, const struct map *m, int arg, struct scratc
 
 	value = scratch_get(L, scratch, m->value_span);
 	/* scratch_get() may leave memory on the stack; encode_cpus() cleans up above it. */
-	if (m->value_kind != MAP_VALUE_PLAIN && encode_object(L, m, arg, value))
-		return value;
-	if (m->cpus)
+	if (m->value_kind != MAP_VALUE_PLAIN)
+		encode_object(L, m, arg, value);
+	else if (m->cpus)
 		encode_cpus(L, m, arg, value);
 	else
 		codec_encode(L, arg, &m->value, value, "value");
@@ -134,6 +140,9 @@ void *map_encode_value(lua_State *L, const struct map *m, int arg, struct scratc
 void map_push_key(lua_State *L, const struct map *m, int map, const void *key)
 {
 	codec_push(L, &m->key, map, key, m->key_size);
+	/* nil would end a loop over the map, and the answer of next_key, as if there were no more. */
+	if (lua_isnil(L, -1))
+		luaL_error(L, "type of the key: decode returned nil");
 }
 
 int map_push_value(lua_State *L, const struct map *m, int map, const void *value)
