@@ -575,7 +575,7 @@ describe("a link", function()
       local ebpf = require "ebpf"
       local collection = assert(ebpf.load(%q, { programs = { "raw", "event" } }))
       collectgarbage "stop"
-      for _ = 1, 300 do
+      for _ = 1, 60 do
         assert(collection.programs.raw:attach())
         assert(assert(collection.programs.event:attach()):close())
       end
