@@ -345,11 +345,11 @@ describe("a link", function()
     -- Packets are sent within a network namespace, so a script in there does the work.
     local function run(body)
       local netns = support.netns()
-      support.check_run { "ip", "-n", netns, "link", "add", "left", "type", "veth", "peer", "name", "right" }
-      for index, name in ipairs { "left", "right" } do
-        support.check_run { "ip", "-n", netns, "addr", "add", ("10.9.8.%d/24"):format(index), "dev", name }
-        support.check_run { "ip", "-n", netns, "link", "set", name, "up" }
-      end
+      support.check_run(support.in_netns(netns, [[
+        ip link add left type veth peer name right &&
+        ip address add 10.9.8.1/24 dev left && ip link set left up &&
+        ip address add 10.9.8.2/24 dev right && ip link set right up
+      ]]))
       local output, status = support.run_lua(([[
         local ebpf = require "ebpf"
         local support = require "spec.support"
@@ -370,7 +370,7 @@ describe("a link", function()
           return support.wait_until(function() return arrived(slot) > before end, 0.5)
         end
       ]]):format(support.fixture("link")) .. body .. '\nprint "well"', function(command)
-        return ("ip netns exec %s %s"):format(netns, command)
+        return support.in_netns(netns, command)
       end)
       assert.equal(0, status, output)
       assert.equal("well\n", output)

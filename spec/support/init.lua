@@ -227,21 +227,27 @@ function support.cgroup()
 end
 
 --- A new network namespace with its loopback up.
--- @return its name, for `ip netns exec` and `ip -n`
+-- @return its name
 function support.netns()
   local name = unique()
   support.check_run { "ip", "netns", "add", name }
   giving_back(function()
     support.check_run { "ip", "netns", "delete", name }
   end)
-  support.check_run { "ip", "-n", name, "link", "set", "lo", "up" }
+  support.check_run(support.in_netns(name, "ip link set lo up"))
   return name
+end
+
+--- A shell command as one that runs in a network namespace. Unlike `ip netns exec` this mounts nothing, which is
+-- refused to a chroot that is no mount point.
+function support.in_netns(name, command)
+  return ("nsenter --net=/run/netns/%s sh -c %s"):format(name, support.quote(command))
 end
 
 --- Runs a shell command in a network namespace.
 -- @return its output, its exit status
 function support.run_in_netns(name, command)
-  return support.run { "ip", "netns", "exec", name, "sh", "-c", command }
+  return support.run(support.in_netns(name, command))
 end
 
 --- A command in the background, killed at the end of the file if it is still there.
