@@ -1,6 +1,7 @@
 --- Maps: what is more pleasant in Lua than in C. The methods themselves are described in ebpf.meta.
 local core = require "ebpf.core"
 local abi = require "ebpf.abi"
+require "ebpf.luajit" -- replaces get and put where that pays
 
 local map = {}
 

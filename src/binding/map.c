@@ -135,6 +135,49 @@ static int found(lua_State *L, const struct map *m, int ret, const void *value)
 }
 
 /*
+ * The short way of get() and put(), for integers and no flags: as little as possible next to the
+ * system call. Returns 0 when the call is out of the ordinary, and the long way has to be taken.
+ */
+static bool quick_integer(lua_State *L, int arg, uint64_t max, uint64_t *value)
+{
+	return compat_natural(L, arg, value) && *value <= max;
+}
+
+static int get_quickly(lua_State *L, const struct map *m)
+{
+	uint64_t key, value;
+	int ret;
+
+	if (!m->quick || m->handle.fd < 0 || lua_gettop(L) != 2 ||
+		!quick_integer(L, 2, m->key_max, &key))
+		return 0;
+	ret = sys_map_lookup(m->handle.fd, &key, &value, BPF_ANY);
+	if (ret >= 0)
+		codec_push_integer(L, &m->value, &value);
+	else if (ret == -ENOENT)
+		lua_pushnil(L);
+	else
+		return map_failure(L, 1, ret, "get from");
+	return 1;
+}
+
+static int put_quickly(lua_State *L, const struct map *m, uint64_t flags, const char *what)
+{
+	uint64_t key, value;
+	int ret;
+
+	if (!m->quick || m->handle.fd < 0 || lua_gettop(L) != 3 ||
+		!quick_integer(L, 2, m->key_max, &key) ||
+		!quick_integer(L, 3, m->value_max, &value))
+		return 0;
+	ret = sys_map_update(m->handle.fd, &key, &value, flags);
+	if (ret < 0)
+		return map_failure(L, 1, ret, what);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/*
  * m:get(key [, "lock"]) -> value | nil | nil, message, errno
  * The value under a key; nil alone when there is none. Per-CPU maps give an array with one value
  * per possible CPU; maps of maps and program arrays give a Map or Program of its own.
@@ -142,12 +185,13 @@ static int found(lua_State *L, const struct map *m, int ret, const void *value)
 static int map_get(lua_State *L)
 {
 	const struct map *m = handle_check(L, 1, &map_class);
-	uint64_t flags = last_flags(L, 3);
+	int ret = get_quickly(L, m);
 	struct scratch scratch;
 	void *value;
-	int ret;
 
-	ret = lookup(L, m, sys_map_lookup, "get from", flags, &scratch, &value);
+	if (ret)
+		return ret;
+	ret = lookup(L, m, sys_map_lookup, "get from", last_flags(L, 3), &scratch, &value);
 	return found(L, m, ret, value);
 }
 
@@ -216,6 +260,9 @@ static int update(lua_State *L, uint64_t flags, const char *what)
 
 	if (m->handle.fd < 0)
 		return handle_closed(L, &map_class);
+	ret = put_quickly(L, m, flags, what);
+	if (ret)
+		return ret;
 	flags |= last_flags(L, 4);
 	map_prepare_key(L, m, 1, 2);
 	map_prepare_value(L, m, 1, 3);
@@ -594,8 +641,36 @@ const struct handle_class map_class = {
 	.metamethods = metamethods,
 };
 
+/* What lua/ebpf/luajit.lua needs: the system calls, to compile into its traces, and the methods it
+ * replaces. */
+static void push_calls(lua_State *L)
+{
+	static const struct {
+		const char *name;
+		void (*function)(void);
+	} calls[] = {
+		{"lookup", (void (*)(void))sys_map_lookup},
+		{"update", (void (*)(void))sys_map_update},
+	};
+	size_t i;
+
+	lua_newtable(L);
+	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		lua_pushlightuserdata(L, (void *)(uintptr_t)calls[i].function);
+		lua_setfield(L, -2, calls[i].name);
+	}
+	lua_pushcfunction(L, map_get);
+	lua_setfield(L, -2, "get");
+	lua_pushcfunction(L, map_put);
+	lua_setfield(L, -2, "put");
+}
+
 void map_register(lua_State *L)
 {
 	handle_register(L, &map_class);
+	push_calls(L);
+	lua_setfield(L, -2, "calls");
+	luaL_getmetatable(L, map_class.name);
+	lua_setfield(L, -2, "map_metatable");
 	map_new_register(L);
 }

@@ -75,6 +75,19 @@ static struct map *new_closed(lua_State *L, const char *name)
 	return m;
 }
 
+/* Whether get() and put() can take the short way. Their integers are 64 bits wide on this side, so
+ * the low bytes have to come first. */
+static void set_quick(struct map *m)
+{
+	m->quick = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && m->key.kind == CODEC_UINT &&
+		   m->value.kind == CODEC_UINT && m->value_kind == MAP_VALUE_PLAIN && !m->cpus;
+	m->int64 = m->value.int64;
+	if (m->quick) {
+		m->key_max = UINT64_MAX >> (64 - m->key.size * 8);
+		m->value_max = UINT64_MAX >> (64 - m->value.size * 8);
+	}
+}
+
 /* Reads the types of keys and values from the options at `options` (0: none), which name them as
  * `key`, `value` and `int64`. The map's table is on top of the stack, and is popped. */
 static void read_codecs(lua_State *L, struct map *m, int options)
@@ -305,6 +318,7 @@ static int new_map(lua_State *L, bool is_inner)
 		error_prefix(&err, "create map \"%s\"", name);
 		return failure_push(L, &err);
 	}
+	set_quick(m);
 	snprintf(attr.map_name, sizeof(attr.map_name), "%.15s", name);
 	ret = push_inner(L, m, is_inner, &inner);
 	if (ret != 1)
@@ -367,6 +381,7 @@ static int adopt(lua_State *L, struct map *m, int options, const char *what)
 	lua_pushlstring(L, info.name, strnlen(info.name, sizeof(info.name)));
 	lua_setfield(L, -2, "name");
 	read_codecs(L, m, options);
+	set_quick(m);
 	return 1;
 }
 

@@ -1,0 +1,106 @@
+--- LuaJIT's own short way to the elements of maps.
+--
+-- A call of a C function ends a trace; a call through the FFI becomes part of it, and a 64-bit value that is only
+-- computed with is never allocated. So where the compiler is on, integers get and put themselves; whatever is out of
+-- the ordinary (flags, other types, errors) is left to the C function. Elsewhere this room does nothing.
+local core = require "ebpf.core"
+
+local jit = rawget(_G, "jit")
+if not jit or not jit.status() then
+  return { installed = false }
+end
+
+local ffi = require "ffi"
+
+-- The head of struct map in src/binding/map.h.
+local map_pointer = ffi.typeof [[
+  const struct {
+    struct { const void *class; int fd; } handle;
+    bool quick;
+    uint64_t key_max;
+    uint64_t value_max;
+    uint32_t value_size;
+    uint8_t int64;
+  } *
+]]
+local call = ffi.typeof "int (*)(int fd, const void *key, void *value, uint64_t flags)"
+local lookup = ffi.cast(call, core.calls.lookup)
+local update = ffi.cast(call, core.calls.update)
+
+local cast, tonumber, type, getmetatable = ffi.cast, tonumber, type, getmetatable
+local is_u64, u64 = ffi.istype, ffi.typeof "uint64_t"
+
+local key_buffer = ffi.new "uint64_t[1]"
+local value_buffer = ffi.new "uint64_t[1]"
+local value_u32 = cast("uint32_t *", value_buffer)
+local value_u16 = cast("uint16_t *", value_buffer)
+local value_u8 = cast("uint8_t *", value_buffer)
+
+local ENOENT = core.errno.ENOENT
+local EXACT, DOUBLE = 0, 2 -- enum int64_mode
+local EXACT_MAX = 2 ^ 53
+
+local methods, map_metatable = core.methods.map, core.map_metatable
+local c_get, c_put = core.calls.get, core.calls.put
+
+--- Whether a number is a natural one that a field of that maximum holds.
+local function is_natural(n, max)
+  return n >= 0 and n <= EXACT_MAX and n <= tonumber(max) and n % 1 == 0
+end
+
+function methods.get(self, key, flags)
+  if getmetatable(self) ~= map_metatable or type(key) ~= "number" or flags ~= nil then
+    return c_get(self, key, flags)
+  end
+  local map = cast(map_pointer, self)
+  if not map.quick or not is_natural(key, map.key_max) then
+    return c_get(self, key)
+  end
+  key_buffer[0] = key
+  local ret = lookup(map.handle.fd, key_buffer, value_buffer, 0)
+  if ret == -ENOENT then
+    return nil
+  elseif ret ~= 0 then
+    return c_get(self, key)
+  end
+  local size = map.value_size
+  if size == 8 then
+    local value = value_buffer[0]
+    if map.int64 == EXACT then
+      return value
+    elseif map.int64 == DOUBLE or value <= EXACT_MAX then
+      return tonumber(value)
+    end
+    return c_get(self, key)
+  elseif size == 4 then
+    return value_u32[0]
+  elseif size == 2 then
+    return value_u16[0]
+  end
+  return value_u8[0]
+end
+
+function methods.put(self, key, value, flags)
+  if getmetatable(self) ~= map_metatable or type(key) ~= "number" or flags ~= nil then
+    return c_put(self, key, value, flags)
+  end
+  local map = cast(map_pointer, self)
+  if not map.quick or not is_natural(key, map.key_max) then
+    return c_put(self, key, value)
+  end
+  if type(value) == "number" then
+    if not is_natural(value, map.value_max) then
+      return c_put(self, key, value)
+    end
+  elseif map.value_size ~= 8 or not is_u64(u64, value) then
+    return c_put(self, key, value)
+  end
+  key_buffer[0] = key
+  value_buffer[0] = value
+  if update(map.handle.fd, key_buffer, value_buffer, 0) == 0 then
+    return true
+  end
+  return c_put(self, key, value)
+end
+
+return { installed = true }
