@@ -352,6 +352,16 @@ describe("running a program", function()
     assert.equal(2000, #assert(programs.grow_tail:run { data = packet }).data)
   end)
 
+  it("sends XDP frames for real", function()
+    -- 1: XDP_DROP, so that they go nowhere.
+    local p = new_program { instructions = insn.returning(1) }
+    local result, message = p:run { data = packet, flags = 2, times = 100, batch_size = 8 }
+    support.skip_if_unsupported(message, "sending XDP frames")
+    assert.equal(packet, assert(result, message).data)
+    message = select(2, p:run { data = packet, cpu = 0 })
+    assert.truthy(message:find("only raw tracepoint programs can be run on a cpu of choice", 1, true))
+  end)
+
   it("runs raw tracepoint programs on the CPU asked for", function()
     local p = programs.sum_arguments
     for _, cpu in ipairs(support.online_cpus()) do

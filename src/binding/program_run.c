@@ -61,8 +61,11 @@ static const char *explain_invalid(const struct program *p, const struct run *ru
 	case BPF_PROG_TYPE_SK_LOOKUP:
 		return "programs of this type take a context, struct bpf_sk_lookup, and no data";
 	case BPF_PROG_TYPE_NETFILTER:
-		return "the data has to begin with an IP header";
+		return "programs of this type take a packet that begins with an IP header, and a "
+		       "context, struct nf_hook_state, only if it is valid";
 	default:
+		if (run->attr.flags & RUN_ON_CPU)
+			return "only raw tracepoint programs can be run on a cpu of choice";
 		if (run->attr.data_size_in < ETHERNET_HEADER)
 			return "the data has to begin with an Ethernet header, 14 bytes";
 		return NULL;
@@ -76,7 +79,10 @@ static int failed(lua_State *L, const struct program *p, const struct run *run, 
 	struct error err;
 
 	options_push_name(L, &names_prog_types, p->type);
-	error_errno(&err, ret, "test-run program \"%s\"", name);
+	if (*name)
+		error_errno(&err, ret, "test-run program \"%.80s\"", name);
+	else
+		error_errno(&err, ret, "test-run unnamed program");
 	if (ret == -ENOTSUPP)
 		error_append(&err, ": this kernel cannot test-run programs of type %s",
 			lua_tostring(L, -1));
