@@ -2,7 +2,6 @@
 /* Links: what keeps a program attached. A link that is collected closes its fd, and the kernel
  * then detaches the program, unless the link is pinned. */
 #include <errno.h>
-#include <string.h>
 
 #include "../engine/attach_link.h"
 #include "../engine/attach_xdp.h"
