@@ -102,6 +102,12 @@ describe("loading a program", function()
     assert.equal("", new_program({ name = "" }):name())
   end)
 
+  it("never drops an attach type that the section does not imply", function()
+    local p, message, code = ebpf.new_program(spec_of {
+      type = "cgroup_skb", section = "cgroup_skb/ingress", attach_type = "netfilter" })
+    assert.same({ nil, errno.EINVAL }, { p, code }, message)
+  end)
+
   it("passes flags and the kernel's version on", function()
     new_program { flags = 2, kernel_version = 0x061200 }
     local p, _, code = ebpf.new_program(spec_of { flags = 0x80000000 })
@@ -347,7 +353,7 @@ describe("running a program", function()
     assert.equal(10, tonumber(counters:get(0)))
     local result, message, code = programs.grow_tail:run { data = packet, data_out_size = 100 }
     assert.same({ nil, errno.ENOSPC }, { result, code })
-    assert.truthy(message:find("needs 2000", 1, true), message)
+    assert.truthy(message:find("2000 bytes of data come out", 1, true), message)
     assert.equal(2000, #assert(programs.grow_tail:run { data = packet, data_out_size = 2000 }).data)
     assert.equal(2000, #assert(programs.grow_tail:run { data = packet }).data)
   end)

@@ -120,7 +120,9 @@ static void read_attachment(lua_State *L, struct program *p, struct prog_load *l
 	lua_pop(L, 1);
 	p->attach_type = options_name(L, SPEC, "attach_type", &names_attach_types, 0);
 	load->attach_type = p->attach_type;
-	load->attach_optional = match.def && match.def->flags & SECTION_ATTACH_OPTIONAL;
+	/* One that the section does not imply is the user's wish, and must not be dropped. */
+	load->attach_optional = match.def && match.def->flags & SECTION_ATTACH_OPTIONAL &&
+				match.def->attach_type == p->attach_type;
 }
 
 static void read_spec(lua_State *L, struct program *p, struct prog_load *load)

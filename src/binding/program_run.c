@@ -87,8 +87,7 @@ static int failed(lua_State *L, const struct program *p, const struct run *run, 
 		error_append(&err, ": this kernel cannot test-run programs of type %s",
 			lua_tostring(L, -1));
 	else if (ret == -ENOSPC)
-		error_append(&err, ": the data or context that comes out needs %u and %u bytes",
-			run->attr.data_size_out, run->attr.ctx_size_out);
+		error_append(&err, ": %u bytes of data come out", run->attr.data_size_out);
 	else if (why)
 		error_append(&err, ": %s", why);
 	else
