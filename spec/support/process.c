@@ -6,7 +6,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -32,8 +34,19 @@ static void print_error(lua_State *L)
 		(void)!write(2, "\n", 1);
 }
 
+/* Ends this process without running finalizers. Through another program, lest valgrind look for
+ * leaks in the state that is abandoned. */
+static void end_child(int status)
+{
+	char command[32];
+
+	snprintf(command, sizeof(command), "exit %d", status);
+	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+	_exit(99);
+}
+
 /* fork(function) -> pid: runs it in a child, which ends with the integer it returns, or with 99
- * when it raises. The child ends without running finalizers. */
+ * when it raises. */
 static int process_fork(lua_State *L)
 {
 	pid_t pid;
@@ -49,7 +62,7 @@ static int process_fork(lua_State *L)
 			status = (int)lua_tointeger(L, -1);
 		else
 			print_error(L);
-		_exit(status);
+		end_child(status);
 	}
 	lua_pushinteger(L, pid);
 	return 1;
@@ -154,6 +167,34 @@ static int process_poke(lua_State *L)
 	return 0;
 }
 
+/* watch_edges(fd) -> an epoll fd that tells once of each time `fd` becomes readable */
+static int process_watch_edges(lua_State *L)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	if (fd < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, (int)luaL_checkinteger(L, 1), &event) < 0)
+		return failure(L, "epoll");
+	lua_pushinteger(L, fd);
+	return 1;
+}
+
+/* wait_edge(epoll fd, seconds) -> whether that happened */
+static int process_wait_edge(lua_State *L)
+{
+	struct epoll_event event;
+	int timeout = (int)(luaL_checknumber(L, 2) * 1000);
+
+	lua_pushboolean(L, epoll_wait((int)luaL_checkinteger(L, 1), &event, 1, timeout) > 0);
+	return 1;
+}
+
+static int process_close(lua_State *L)
+{
+	close((int)luaL_checkinteger(L, 1));
+	return 0;
+}
+
 int luaopen_process(lua_State *L);
 
 int luaopen_process(lua_State *L)
@@ -169,6 +210,9 @@ int luaopen_process(lua_State *L)
 		{"pin", process_pin},
 		{"interrupt", process_interrupt},
 		{"poke", process_poke},
+		{"watch_edges", process_watch_edges},
+		{"wait_edge", process_wait_edge},
+		{"close", process_close},
 		{"limit_files", process_limit_files},
 	};
 	size_t i;
