@@ -4,6 +4,43 @@
 local core = require "ebpf.core"
 local wait = require "ebpf.wait"
 
+--- Receives the samples that programs send with bpf_perf_event_output(). Methods of a closed reader return nil,
+--- message, EBADF. There is one consumer: after a fork, parent or child may read on, not both. The samples of one CPU
+--- come in their order; those of several CPUs do not come in the order of time.
+---@class ebpf.Reader
+--- the next sample and the number of its CPU, nil when there is none now; never waits
+---@field read fun(self): any, integer|string?, integer?
+--- up to `max` samples in an array, `into` or a new one, and how many
+---@field read_batch fun(self, max: integer, into?: any[]): any[]?, integer|string, integer?
+--- iterates over what is there now, in C, the fast way: for sample, cpu in reader:available() do
+---@field available fun(self): fun(): any, integer?
+--- waits until something can be read, or flush() is called: true; false after `seconds` (nil: never)
+---@field poll fun(self, seconds?: number): boolean?, string?, integer?
+--- an epoll fd for any event loop; after it was readable, read until nil before waiting again
+---@field fd fun(self): integer?, string?, integer?
+---@field pollfd fun(self): integer? the same, for cqueues
+---@field getfd fun(self): integer? the same, for luasocket
+---@field events fun(self): string? "r", for cqueues
+---@field timeout fun(self): integer? 0 when something can be read now, for cqueues
+---@field dirty fun(self): boolean? whether something can be read now, for luasocket
+--- how many samples the kernel dropped, in all and by the number of the CPU
+---@field lost_samples fun(self): integer?, table<integer, integer>|string, integer?
+---@field buffer_size fun(self): integer? bytes of buffer each CPU has
+--- stops the kernel's output; what it drops counts as lost. Overwritable buffers are read then
+---@field pause fun(self): boolean?, string?, integer?
+---@field resume fun(self): boolean?, string?, integer?
+---@field flush fun(self): boolean?, string?, integer? ends the wait of whoever waits now or next
+---@field is_closed fun(self): boolean
+--- discards what is unread, frees all, ends the loops of samples(); harmless when done twice
+---@field close fun(self): boolean
+--- closes, and iterates over what was left: for sample, cpu in reader:flush_and_close() do
+---@field flush_and_close fun(self): (fun(): any, integer?)?, string?, integer?
+---@field samples fun(self, options?: {wait?: ebpf.Waiter}): (fun(): any, integer?)?, string?, integer?
+---@field receive fun(self): any, string? one sample, or nil and "timeout" or "closed", for copas
+
+--- Passes the time until there may be more: true to go on, false or nil to end the loop.
+---@alias ebpf.Waiter fun(reader: ebpf.Reader): boolean?
+
 local reader = {}
 
 local function check_options(options)
@@ -38,7 +75,7 @@ function reader.extend(methods)
   -- ebpf.wait); it ends when that returns false or nil, or when the reader is closed. Raises when
   -- reading fails. A custom type must not decode a sample to nil, which would end the loop.
   --     for sample, cpu in reader:samples() do ... end
-  ---@param options? {wait: fun(reader: ebpf.Reader): boolean?}
+  ---@param options? {wait?: ebpf.Waiter}
   ---@return (fun(): any, integer?)? # sample and the number of its CPU; nil, message, EBADF when closed
   ---@return string? message
   ---@return integer? errno

@@ -2,7 +2,8 @@
 --
 -- C never yields and never calls back, because no host accepts that. So waiting is a Lua function,
 -- waiter(reader), that returns true when it is worth looking again and false (or nil) to end the
--- loop. Write your own for a host that is not here.
+-- loop. Write your own for a host that is not here. A reader that is closed by close() wakes who waits for it; one that
+-- goes out of scope as a to-be-closed variable does not.
 
 local wait = {}
 

@@ -151,6 +151,7 @@ static int open_failure(lua_State *L, struct error *err)
  *   overwritable    true: new samples replace the oldest; read while paused, newest first
  *   type, int64     what samples are decoded to; strings
  *   own             false: the map stays the caller's, and open when the reader closes; true
+ * The buffers are mapped where they are read: after a fork either process may read on, not both.
  * Raises on a map of another type and on unknown or contradictory options. The usual errnos are
  * those of perf_event_open(2), mmap(2) and BPF_MAP_UPDATE_ELEM.
  */
@@ -344,7 +345,8 @@ static int toggle(lua_State *L, int (*apply)(struct perf_reader *, struct error 
 /*
  * r:pause() -> true | nil, message, errno
  * Stops the kernel from writing samples; what it drops meanwhile is counted as lost. An
- * overwritable reader can be read while it is paused, and gives the newest sample first.
+ * overwritable reader can be read while it is paused: what was written since the pause before, the
+ * newest first.
  */
 static int perf_pause(lua_State *L)
 {

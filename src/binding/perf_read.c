@@ -81,7 +81,8 @@ static int push_next(lua_State *L, struct perf *p, int owner, uint32_t *cpu, str
  * The next sample and the number of the CPU it comes from, or nil when there is none now; never
  * waits. Without a type the sample is a string as long as the kernel says, which includes the 0
  * to 7 bytes of padding that make size + 4 a multiple of 8. Fails with EBADMSG when a buffer's
- * memory makes no sense, and with EBUSY when an overwritable reader is not paused.
+ * memory makes no sense, and with EBUSY when an overwritable reader is not paused. A custom type
+ * that raises, or a sample too short for its type (EMSGSIZE), costs that sample only.
  */
 int perf_read(lua_State *L)
 {
