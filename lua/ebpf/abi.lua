@@ -58,9 +58,8 @@ MapABI.__index = MapABI
 
 --- An inner map of `map`, to see what they are like: nil when there is none yet.
 local function some_inner(map)
-  for _, inner in map:iterate() do
-    return inner
-  end
+  local _, inner = map:iterate()()
+  return inner
 end
 
 --- Whether the map is what is relied on. A map of maps is judged by the first map in it.
@@ -69,10 +68,11 @@ end
 ---@return string? message all differences
 ---@return integer? errno EINVAL
 function MapABI:check(map)
-  local have, message, errno = map:abi()
-  if not have then
+  local fd, message, errno = map:fd() -- abi() answers from memory
+  if not fd then
     return nil, message, errno
   end
+  local have = map:abi()
   local ok, differences = compare(self, have, map_fields)
   if not ok then
     return nil, ("map \"%s\": %s"):format(map:name(), differences), EINVAL

@@ -47,6 +47,8 @@ static const struct hint {
 	{"delete from", EPERM, "the map is frozen or was opened read-only"},
 	{"delete from", EINVAL, "elements of an array cannot be deleted"},
 	{"get from", EPERM, "the map was opened write-only"},
+	{"get from", ENOSPC, "only maps of sockets with value_size = 8 can be read"},
+	{"iterate", ENOSPC, "only maps of sockets with value_size = 8 can be read"},
 	{"get and delete from", 524, "hash maps can since Linux 5.14, arrays cannot"},
 	{"drain", EINVAL, "elements of an array cannot be deleted"},
 	{"drain", EPERM, "the map is frozen or was opened read-only or write-only"},
