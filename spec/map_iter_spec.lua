@@ -178,7 +178,7 @@ describe("a walk", function()
     for kind, fields in pairs {
       hash = {}, lru_hash = {}, percpu_hash = {}, prog_array = {}, lpm_trie = { key_size = 8, flags = 1 }, devmap = {},
       devmap_hash = {},
-      sockmap = { value_size = 8 }, sockhash = { value_size = 8 }, xskmap = { max_entries = 4 }, cpumap = {},
+      sockmap = { value_size = 8 }, sockhash = { value_size = 8 }, cpumap = {},
       stack_trace = { value_size = 8 }, reuseport_sockarray = { value_size = 8 },
       array_of_maps = { inner_map = { type = "array", key_size = 4, value_size = 4, max_entries = 1 } },
     } do
@@ -190,6 +190,7 @@ describe("a walk", function()
 
   it("says when the kernel refuses", function()
     raises('iterate map "walked": ', walk, new { type = "perf_event_array", max_entries = 1 })
+    raises('iterate map "walked": ', walk, new { type = "xskmap", max_entries = 1 })
     raises("only maps of sockets with value_size = 8 can be read", walk, new { type = "sockmap" })
     raises("this map has no keys to iterate over", walk, new { type = "queue", key_size = 0 })
   end)
