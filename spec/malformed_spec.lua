@@ -12,6 +12,8 @@ for _, name in ipairs { "ENOEXEC", "E2BIG", "EINVAL", "EEXIST", "ENAMETOOLONG" }
   expected[core.errno[name]] = true
 end
 
+local WALK_EACH = 16 -- files that work are alike, and valgrind is slow
+
 -- Uses all of what came out.
 local function walk(collection)
   assert(type(tostring(collection:copy())) == "string")
@@ -21,11 +23,15 @@ local function walk(collection)
   end
 end
 
+local tried = 0
 local function try(label, bytes)
   local started = os.clock()
   local collection, message, errno = spec.parse(bytes, "broken")
+  tried = tried + 1
   if collection then
-    walk(collection)
+    if tried % WALK_EACH == 0 then
+      walk(collection)
+    end
   else
     assert(type(message) == "string" and message:find('^parse spec "broken": .'), label)
     assert(not message:find("%c"), label .. ": control characters in: " .. message)
@@ -37,10 +43,7 @@ local function try(label, bytes)
 end
 
 describe("a broken object file", function()
-  local fixtures = {
-    { "object" }, { "object", "bigendian" }, { "values" }, { "values", "bigendian" }, { "legacy", "nodebug" },
-    { "legacy", "bigendian" },
-  }
+  local fixtures = { { "object" }, { "values", "bigendian" }, { "legacy", "nodebug" } }
   for _, fixture in ipairs(fixtures) do
     local path = support.fixture(fixture[1], fixture[2])
     local bytes
