@@ -79,6 +79,38 @@ describe("a broken object file", function()
   end)
 end)
 
+describe("a small object file", function()
+  it("cannot ask for much memory by programs that call each other", function()
+    local directory = support.tmpdir()
+    -- Each of many programs calls the next, and so comes with all that follow.
+    support.write_file(directory .. "/chain.s", [[
+      .altmacro
+      .macro program n, next
+        .globl p\n
+        .type p\n, @function
+      p\n: call p\next
+        exit
+        .size p\n, .-p\n
+      .endm
+      .section xdp, "ax"
+      .set i, 0
+      .rept 3000
+        program %i, %(i + 1)
+        .set i, i + 1
+      .endr
+      .globl p3000
+      .type p3000, @function
+      p3000: exit
+      .size p3000, .-p3000
+    ]])
+    support.check_run(("clang -target bpf -c %s/chain.s -o %s/chain.o"):format(directory, directory))
+    local result, message, errno = spec.load(directory .. "/chain.o")
+    assert.is_nil(result)
+    assert.truthy(message:find("too many instructions", 1, true), message)
+    assert.equal(core.errno.E2BIG, errno)
+  end)
+end)
+
 describe("what is no object file", function()
   it("says so", function()
     local cases = {

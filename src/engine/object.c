@@ -8,10 +8,10 @@
 
 #include "object_build.h"
 
-/* How many instructions all functions and programs may have together, besides one for each byte
- * of input: functions are copied into every program that calls them, and a small file could
- * otherwise ask for any amount of memory. */
-enum { SLOTS_BASE = 1 << 22 };
+/* How many bytes all functions and programs may take together, besides eight for each byte of
+ * input: functions and the names in them are copied into every program that calls them, so that
+ * a small file could otherwise ask for any amount of memory. */
+enum { MEMORY_BASE = 1 << 25, MEMORY_FACTOR = 8 };
 
 static bool has_prefix(const char *s, const char *prefix)
 {
@@ -175,7 +175,10 @@ static void make_printable(struct error *err)
 
 int object_parse(struct object *object, const void *data, size_t size, struct error *err)
 {
-	struct object_build b = {.object = object, .slots_left = SLOTS_BASE + (uint64_t)size};
+	struct object_build b = {
+		.object = object,
+		.memory_left = MEMORY_BASE + (uint64_t)size * MEMORY_FACTOR,
+	};
 	uint32_t i;
 	int ret = elf_open(&b.elf, data, size, err);
 

@@ -63,7 +63,7 @@ struct object_build {
 	uint32_t function_count;
 	struct pool function_names;
 	uint32_t *function_by_name; /* index of the function, by the number of its name */
-	uint64_t slots_left; /* how many instructions may still be kept */
+	uint64_t memory_left; /* how many bytes code and the names in it may still take */
 };
 
 /* The section that holds a symbol, or NULL: undefined, absolute, common. */
@@ -94,6 +94,9 @@ static inline const char *object_function_name(
 {
 	return pool_get(&b->function_names, function->name);
 }
+
+/* Takes from memory_left, or fails. */
+int object_charge(struct object_build *b, uint64_t bytes, struct error *err);
 
 /* The rooms, in the order they work. */
 int object_read_legacy_maps(struct object_build *b, uint32_t section, struct error *err);

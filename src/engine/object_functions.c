@@ -100,16 +100,23 @@ static int measure(struct object_build *b, uint32_t index, struct error *err)
 	return 0;
 }
 
+int object_charge(struct object_build *b, uint64_t bytes, struct error *err)
+{
+	if (bytes > b->memory_left)
+		return error_set(err, E2BIG, "the object has too many instructions");
+	b->memory_left -= bytes;
+	return 0;
+}
+
 static int copy_code(struct object_build *b, struct object_function *function, struct error *err)
 {
-	uint64_t slots = (function->end - function->start) / BPF_INSN_SIZE;
+	uint64_t size = function->end - function->start;
 	const unsigned char *code = section_of(b, function)->data + function->start;
 
-	if (slots > b->slots_left)
-		return error_set(err, E2BIG, "the object has too many instructions");
-	b->slots_left -= slots;
+	if (object_charge(b, size, err) < 0)
+		return -1;
 	function->insns.foreign = b->elf.foreign;
-	if (insns_append(&function->insns, code, (uint32_t)slots, err) < 0)
+	if (insns_append(&function->insns, code, (uint32_t)(size / BPF_INSN_SIZE), err) < 0)
 		return -1;
 	return insns_add_symbol(&function->insns, 0, object_function_name(b, function), err);
 }
@@ -224,11 +231,8 @@ static int link_program(
 	if (insns_copy(&program->insns, &function->insns, err) < 0 ||
 		link_insns(&program->insns, find_insns, b, err) < 0)
 		return -1;
-	if (program->insns.count > b->slots_left)
-		return error_set(
-			err, E2BIG, "the programs of the object have too many instructions");
-	b->slots_left -= program->insns.count;
-	return 0;
+	return object_charge(
+		b, (uint64_t)program->insns.count * BPF_INSN_SIZE + program->insns.names.size, err);
 }
 
 int object_link_programs(struct object_build *b, struct error *err)

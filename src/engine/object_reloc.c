@@ -198,7 +198,7 @@ static int relocate_function(struct object_build *b, struct object_function *fun
 				"instruction %u: misplaced relocation at byte %" PRIu64, s.index,
 				relocs->list[next].offset);
 	}
-	return 0;
+	return object_charge(b, function->insns.names.size, err);
 }
 
 int object_relocate(struct object_build *b, uint32_t section, struct error *err)
