@@ -19,6 +19,7 @@ local map_pointer = ffi.typeof [[
     bool quick;
     uint64_t key_max;
     uint64_t value_max;
+    uint32_t key_size;
     uint32_t value_size;
     uint8_t int64;
   } *
@@ -41,7 +42,8 @@ local EXACT, DOUBLE = 0, 2 -- enum int64_mode
 local EXACT_MAX = 2 ^ 53
 
 local methods, map_metatable = core.methods.map, core.map_metatable
-local c_get, c_put = core.calls.get, core.calls.put
+local c_get, c_put, c_iterate = core.calls.get, core.calls.put, core.calls.iterate
+local walk_batches = core.calls.walk_batches
 
 --- Whether a number is a natural one that a field of that maximum holds.
 local function is_natural(n, max)
@@ -101,6 +103,42 @@ function methods.put(self, key, value, flags)
     return true
   end
   return c_put(self, key, value)
+end
+
+local pointers = {
+  [1] = ffi.typeof "const uint8_t *",
+  [2] = ffi.typeof "const uint16_t *",
+  [4] = ffi.typeof "const uint32_t *",
+  [8] = ffi.typeof "const uint64_t *",
+}
+
+function methods.iterate(self)
+  if getmetatable(self) ~= map_metatable then
+    return c_iterate(self)
+  end
+  local map = cast(map_pointer, self)
+  local key_size, value_size = map.key_size, map.value_size
+  if not map.quick or map.handle.fd < 0 or (map.int64 ~= EXACT and (key_size == 8 or value_size == 8)) then
+    return c_iterate(self)
+  end
+  local next_batch = walk_batches(self)
+  local key_pointer, value_pointer = pointers[key_size], pointers[value_size]
+  local keys, values, at, count = nil, nil, 0, 0
+  return function()
+    -- next_batch() keeps the map from being collected, and raises when it was closed.
+    if at == count or map.handle.fd < 0 then
+      local key_memory, value_memory
+      count, key_memory, value_memory = next_batch()
+      if count == 0 then
+        at = 0
+        return nil
+      end
+      keys, values, at = cast(key_pointer, key_memory), cast(value_pointer, value_memory), 0
+    end
+    local i = at
+    at = i + 1
+    return keys[i], values[i]
+  end
 end
 
 return { installed = true }

@@ -665,6 +665,10 @@ static void push_calls(lua_State *L)
 	lua_setfield(L, -2, "get");
 	lua_pushcfunction(L, map_put);
 	lua_setfield(L, -2, "put");
+	lua_pushcfunction(L, map_iterate);
+	lua_setfield(L, -2, "iterate");
+	lua_pushcfunction(L, map_walk_batches);
+	lua_setfield(L, -2, "walk_batches");
 }
 
 void map_register(lua_State *L)

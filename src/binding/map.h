@@ -23,11 +23,11 @@ struct map {
 	bool quick; /* keys and values are plain integers that need no more than a copy */
 	uint64_t key_max; /* of quick ones */
 	uint64_t value_max;
+	uint32_t key_size;
 	uint32_t value_size;
-	uint8_t int64; /* enum int64_mode, of the value; down to here, lua/ebpf/luajit.lua reads it */
+	uint8_t int64; /* enum int64_mode; down to here, lua/ebpf/luajit.lua reads it */
 	uint8_t value_kind; /* enum map_value_kind */
 	uint32_t type;
-	uint32_t key_size;
 	uint32_t max_entries;
 	uint32_t flags;
 	uint32_t cpus; /* slots of a per-CPU value, one per possible CPU; 0: not per CPU */
@@ -38,7 +38,8 @@ struct map {
 
 _Static_assert(offsetof(struct map, quick) == 16 && offsetof(struct map, key_max) == 24 &&
 		       offsetof(struct map, value_max) == 32 &&
-		       offsetof(struct map, value_size) == 40 && offsetof(struct map, int64) == 44,
+		       offsetof(struct map, key_size) == 40 &&
+		       offsetof(struct map, value_size) == 44 && offsetof(struct map, int64) == 48,
 	"lua/ebpf/luajit.lua declares the same");
 
 /* The open map of method argument 1, or NULL after nil, message, EBADF have been pushed. */
@@ -77,6 +78,7 @@ uint64_t map_check_flags(lua_State *L, int arg);
 
 /* Methods of the other rooms of the map. */
 int map_iterate(lua_State *L);
+int map_walk_batches(lua_State *L);
 int map_get_batch(lua_State *L);
 int map_put_batch(lua_State *L);
 int map_delete_batch(lua_State *L);

@@ -373,6 +373,15 @@ static int push_entry(lua_State *L, const struct map *m, struct walk *w)
 	return 0;
 }
 
+static void begin_step(lua_State *L, const struct map *m, struct walk *w)
+{
+	lua_settop(L, 0);
+	if (w->busy)
+		luaL_error(L, "iterator called inside itself, or after it failed");
+	check_open(L, m);
+	w->busy = true;
+}
+
 /* The iterator: next key, next value, or nil. */
 static int walk_next(lua_State *L)
 {
@@ -380,11 +389,7 @@ static int walk_next(lua_State *L)
 	const struct map *m = lua_touserdata(L, lua_upvalueindex(UP_MAP));
 	int pushed = 0;
 
-	lua_settop(L, 0);
-	if (w->busy)
-		return luaL_error(L, "iterator called inside itself, or after it failed");
-	check_open(L, m);
-	w->busy = true;
+	begin_step(L, m, w);
 	while (!pushed && (w->next < w->count || refill(L, m, w)))
 		pushed = push_entry(L, m, w);
 	w->busy = false;
@@ -393,23 +398,31 @@ static int walk_next(lua_State *L)
 	return pushed ? pushed : 1;
 }
 
-/*
- * m:iterate() -> iterator, for use in `for key, value in m:iterate() do`; also pairs(m) on
- * Lua 5.3 and later. Any number may run at once. Entries written or deleted meanwhile may or may
- * not come; all others come exactly once, and the loop ends. Raises when the kernel refuses, or
- * when the map is closed under way.
- */
-int map_iterate(lua_State *L)
+/* The same by whole batches, for lua/ebpf/luajit.lua: the number of entries, 0 at the end, and where
+ * their keys and values lie until the next call. */
+static int walk_next_batch(lua_State *L)
 {
-	struct map *m = map_self_open(L);
-	struct type_walk type;
+	struct walk *w = lua_touserdata(L, lua_upvalueindex(UP_STATE));
+	const struct map *m = lua_touserdata(L, lua_upvalueindex(UP_MAP));
+	struct buffer b;
+
+	begin_step(L, m, w);
+	lua_pushinteger(L, refill(L, m, w) ? (lua_Integer)w->count : 0);
+	w->busy = false;
+	b = buffer_parts(m, lua_touserdata(L, lua_upvalueindex(UP_BUFFER)), w->room);
+	lua_pushlightuserdata(L, b.keys);
+	lua_pushlightuserdata(L, b.values);
+	return 3;
+}
+
+/* Pushes a walk over the map at stack index 1, by `next`. */
+static int push_walk(lua_State *L, const struct map *m, lua_CFunction next)
+{
+	struct type_walk type = walk_of(m->type);
 	struct walk *w;
 
-	if (!m)
-		return 3;
 	luaL_argcheck(L, m->key_size, 1, "this map has no keys to iterate over");
 	lua_settop(L, 1);
-	type = walk_of(m->type);
 	w = lua_newuserdata(L, sizeof(*w));
 	memset(w, 0, sizeof(*w));
 	w->mode = type.batch ? MODE_BATCH : MODE_STEP;
@@ -420,6 +433,26 @@ int map_iterate(lua_State *L)
 	lua_pushvalue(L, 1);
 	lua_newuserdata(L, buffer_size(m, w->room));
 	lua_newtable(L);
-	lua_pushcclosure(L, walk_next, UP_SEEN);
+	lua_pushcclosure(L, next, UP_SEEN);
 	return 1;
+}
+
+/*
+ * m:iterate() -> iterator, for use in `for key, value in m:iterate() do`; also pairs(m) on
+ * Lua 5.3 and later. Any number may run at once. Entries written or deleted meanwhile may or may
+ * not come; all others come exactly once, and the loop ends. Raises when the kernel refuses, or
+ * when the map is closed under way.
+ */
+int map_iterate(lua_State *L)
+{
+	const struct map *m = map_self_open(L);
+
+	return m ? push_walk(L, m, walk_next) : 3;
+}
+
+int map_walk_batches(lua_State *L)
+{
+	const struct map *m = map_self_open(L);
+
+	return m ? push_walk(L, m, walk_next_batch) : 3;
 }
