@@ -7,8 +7,9 @@
 local ebpf = require "ebpf"
 
 local build = assert(arg[1], "the build directory?")
-local name = rawget(_G, "jit") and "luajit" or "lua" .. _VERSION:match("%d%.%d")
-local jit_goal = rawget(_G, "jit") and 1.10 or 1.15
+local jit = rawget(_G, "jit")
+local name = jit and "luajit" or "lua" .. _VERSION:match("%d%.%d")
+local goal = jit and 1.10 or 1.15 -- of one call, to one bpf(2)
 
 local function median(values)
   table.sort(values)
@@ -32,12 +33,12 @@ local function measure(action, entries, times)
   return (os.clock() - start) * 1e9 / (entries * times)
 end
 
-local function verdict(figure, goal)
-  return figure <= goal and "met" or "missed"
+local function verdict(figure, most)
+  return figure <= most and "met" or "missed"
 end
 
-local function compare(mode, title, goal, setup)
-  local map, entries, times, rounds, action = setup()
+local function compare(mode, title, most, setup, int64)
+  local map, entries, times, rounds, action = setup(int64)
   local ratios, c_times, lua_times = {}, {}, {}
   action()
   for i = 1, rounds do
@@ -46,22 +47,24 @@ local function compare(mode, title, goal, setup)
     ratios[i] = lua_times[i] / c_times[i]
   end
   local ratio = median(ratios)
-  print(("%-7s %-34s C %7.1f ns   Lua %7.1f ns   ratio %.3f   goal %.2f   %s")
-    :format(name, title, median(c_times), median(lua_times), ratio, goal, verdict(ratio, goal)))
+  print(("%-7s %-36s C %7.1f ns   Lua %7.1f ns   ratio %.3f   goal %.2f   %s")
+    :format(name, title, median(c_times), median(lua_times), ratio, most, verdict(ratio, most)))
   map:close()
 end
 
-local function new_hash(entries)
-  local map = assert(ebpf.new_map { type = "hash", key_size = 4, value_size = 8, max_entries = entries })
+local function new_hash(entries, int64)
+  local map = assert(ebpf.new_map {
+    type = "hash", key_size = 4, value_size = 8, max_entries = entries, int64 = int64,
+  })
   for key = 0, entries - 1 do
     assert(map:put(key, key))
   end
   return map
 end
 
-local function setup_get()
+local function setup_get(int64)
   local entries = 1000
-  local map = new_hash(entries)
+  local map = new_hash(entries, int64)
   return map, entries, 200, 15, function()
     for key = 0, entries - 1 do
       map:get(key)
@@ -69,9 +72,9 @@ local function setup_get()
   end
 end
 
-local function setup_put()
+local function setup_put(int64)
   local entries = 1000
-  local map = new_hash(entries)
+  local map = new_hash(entries, int64)
   return map, entries, 200, 15, function()
     for key = 0, entries - 1 do
       map:put(key, 1)
@@ -79,9 +82,9 @@ local function setup_put()
   end
 end
 
-local function setup_walk()
+local function setup_walk(int64)
   local entries = 100000
-  local map = new_hash(entries)
+  local map = new_hash(entries, int64)
   return map, entries, 2, 11, function()
     local seen = 0
     for _ in map:iterate() do
@@ -91,10 +94,10 @@ local function setup_walk()
   end
 end
 
-local function drain_samples()
-  local samples, rounds, goal = 40000, 11, 70
+local function drain_samples(title, program_name)
+  local samples, rounds, most = 40000, 11, 70
   local collection = assert(ebpf.load(build .. "/bpf/bench.bpf.o"))
-  local program = collection.programs.send_sample
+  local program = collection.programs[program_name]
   local reader = assert(ebpf.new_perf_reader(collection:take_map("events"), { per_cpu_buffer = 4 * 1024 * 1024 }))
   local packet = ("\0"):rep(64)
   local figures = {}
@@ -110,13 +113,18 @@ local function drain_samples()
     assert(seen == samples and size >= 64, "samples were lost")
   end
   local figure = median(figures)
-  print(("%-7s %-34s %40.1f ns   goal %.0f ns   %s")
-    :format(name, "drain 64-byte perf samples", figure, goal, verdict(figure, goal)))
+  print(("%-7s %-36s %40.1f ns   goal %.0f ns   %s")
+    :format(name, title, figure, most, verdict(figure, most)))
   reader:close()
   collection:close()
 end
 
-compare("get", "hash get, u32 -> u64", jit_goal, setup_get)
-compare("put", "hash put, u32 -> u64", jit_goal, setup_put)
+compare("get", "hash get, u32 -> u64", goal, setup_get)
+compare("put", "hash put, u32 -> u64", goal, setup_put)
 compare("walk", "iterate 100 000, to next_key+lookup", 0.30, setup_walk)
-drain_samples()
+if jit then -- where a 64-bit value is a cdata by default, which costs an allocation the JIT cannot sink
+  compare("get", "hash get, int64 = \"number\"", goal, setup_get, "number")
+  compare("walk", "iterate 100 000, int64 = \"number\"", 0.30, setup_walk, "number")
+end
+drain_samples("drain 64-byte samples, all the same", "send_same")
+drain_samples("drain 64-byte samples, all different", "send_different")
