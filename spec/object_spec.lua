@@ -1,4 +1,5 @@
 local core = require "ebpf.core"
+local ebpf = require "ebpf"
 local spec = require "ebpf.spec"
 local support = require "spec.support"
 
@@ -391,6 +392,36 @@ describe("functions of an object", function()
       assert.truthy(bytes:find("\36.%z%z" .. string.char(factor) .. "%z%z%z"), name) -- w0 *= factor
       assert.truthy(next(references(object.programs[name])):find("^call same"))
     end
+  end)
+end)
+
+describe("what was read", function()
+  local packet = ("\0"):rep(64)
+
+  for _, variant in ipairs { "debug", "nodebug" } do
+    it("calls the functions and finds the variables that were meant: " .. variant, function()
+      local path = support.fixture("calls", variant ~= "debug" and variant or nil)
+      local collection = support.closing(assert(ebpf.load(path)))
+      assert.equal(21073, collection.programs.inner:test(packet))
+      assert.equal(221076, collection.programs.outer:test(packet))
+    end)
+  end
+
+  it("finds the maps and programs it begins with", function()
+    local collection = support.closing(assert(ebpf.load(support.fixture("values"))))
+    assert.equal(7, collection.programs.main_program:test(packet))
+  end)
+
+  it("is loaded from legacy definitions", function()
+    for _, variant in ipairs { "debug", "nodebug" } do
+      support.closing(assert(ebpf.load(support.fixture("legacy", variant ~= "debug" and variant or nil))))
+    end
+  end)
+
+  it("is refused by a machine of the other byte order", function()
+    local collection, message = ebpf.load(support.fixture("legacy", "bigendian"))
+    assert.is_nil(collection)
+    assert.truthy(message:find("big-endian", 1, true), message)
   end)
 end)
 

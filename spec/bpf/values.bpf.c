@@ -69,7 +69,8 @@ int main_program(void *ctx)
 {
 	__u32 key = 1;
 
-	if (bpf_map_lookup_elem(&outer, &key) && bpf_map_lookup_elem(&anonymous, &key))
+	bpf_map_lookup_elem(&anonymous, &key);
+	if (bpf_map_lookup_elem(&outer, &key))
 		bpf_tail_call(ctx, &programs, 2);
 	return 0;
 }
