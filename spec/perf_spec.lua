@@ -133,6 +133,35 @@ describe("new_perf_reader", function()
     assert.matches("^nil%screate perf reader: map 262144 KiB of perf buffer for CPU 0: .-: over the limit", output)
   end)
 
+  it("goes by the numbers of the online CPUs, which may have gaps", function()
+    -- What the kernel would list if only the last CPU were online, mounted over its own list.
+    local last = cpus[#cpus]
+    local list = support.tmpdir() .. "/online"
+    support.write_file(list, last .. "\n")
+    local output, status = support.run_lua(([[
+      local last = %d
+      local ebpf = require "ebpf"
+      local process = require "spec.support.process"
+      local coll = assert(ebpf.load(require("spec.support").fixture("perf_output")))
+      local function emit(cpu)
+        process.pin(cpu)
+        return coll.programs.emit_packet:run({ data = ("x"):rep(64) }).retval
+      end
+      local reader = assert(ebpf.new_perf_reader(coll.maps.events))
+      assert(emit(last) == 0)
+      local sample, cpu = reader:read()
+      assert(#sample == 68 and cpu == last)
+      local _, lost = reader:lost_samples()
+      assert(next(lost) == last and not next(lost, last))
+      assert(last == 0 or emit(0) == ebpf.errno.ENOENT)
+    ]]):format(last), function(command)
+      return "unshare --mount --propagation private sh -c " .. support.quote(
+        ("mount --bind %s /sys/devices/system/cpu/online && %s"):format(list, command))
+    end)
+    assert.equal("", output)
+    assert.equal(0, status)
+  end)
+
   it("collects garbage when files run out, and says so when that does not help", function()
     local map = load():take_map("events")
     for _ = 1, 3 do
