@@ -193,8 +193,9 @@ static void push_object(lua_State *L, struct object *object)
  * name   string: what error messages call it
  *
  * Returns {maps = {[name] = ...}, programs = {[name] = ...}, license, kernel_version, byte_order},
- * fields as told in lua/ebpf/spec.lua; or nil, message, ENOEXEC when the object is malformed or
- * asks for what this library does not know. No system call is made.
+ * fields as told in lua/ebpf/spec.lua; or nil, message, errno: ENOEXEC when the object is malformed
+ * or asks for what this library does not know, E2BIG when its programs together are too large.
+ * No system call is made.
  */
 static int parse_object(lua_State *L)
 {
