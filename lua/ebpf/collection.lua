@@ -327,7 +327,7 @@ local function check_options(self, options)
 end
 
 ---@class ebpf.LoadOptions
----@field maps? table<string, ebpf.Map> used in the place of the spec's maps of these names, when they are like them; the
+---@field maps? table<string, ebpf.Map> used in the place of the spec's maps of these names, if they are like them; the
 ---collection has clones of them
 ---@field programs? string[] load only these programs, and the maps they use; else all but those marked with "?"
 ---@field pin_path? string a directory of a BPF file system, for maps that are pinned by name

@@ -2,7 +2,8 @@
 -- and receives their samples.
 --
 -- A wrong argument raises an error. When the world says no (a missing file, a malformed object, a refusal of the
--- kernel's, a closed handle), functions return nil, a message and the errno, if there is one. A missing key is nil alone.
+-- kernel's, a closed handle), functions return nil, a message and the errno, if there is one. A missing key is nil
+-- alone.
 local core = require "ebpf.core"
 local abi = require "ebpf.abi"
 local asm = require "ebpf.asm"

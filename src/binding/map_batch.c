@@ -386,7 +386,7 @@ static int drain_batches(lua_State *L, struct map *m, struct drain *d)
 /* At most as many as the map holds: a busy writer cannot keep this going. */
 static int drain_queue(lua_State *L, struct map *m, struct drain *d)
 {
-	int ret = 0;
+	int ret;
 
 	while (d->total < m->max_entries) {
 		if (m->handle.fd < 0)
