@@ -1,18 +1,10 @@
 local ebpf = require "ebpf"
+local perf = require "spec.support.perf"
 local process = require "spec.support.process"
 local support = require "spec.support"
 
 local wait = ebpf.wait
-local packet = ("x"):rep(64)
-
--- A reader, and the function that makes its producer send samples.
-local function new(options)
-  local coll = support.closing(assert(ebpf.load(support.fixture("perf_output"))))
-  local reader = support.closing(assert(ebpf.new_perf_reader(coll:take_map("events"), options)))
-  return reader, function(times)
-    coll.programs.emit_numbered:run { data = packet, times = times or 1 }
-  end
-end
+local new = perf.new
 
 local function resume(co, ...)
   local ok, result = coroutine.resume(co, ...)
