@@ -12,7 +12,7 @@ source=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 
 # The mounts below are seen by this script alone, and go with it.
 if [ "${EBPF_FRESH:-}" != inside ]; then
-	root=$(mktemp -d /var/tmp/ebpf-fresh-XXXXXX)
+	root=$(mktemp -d --tmpdir=/var/tmp)
 	trap 'rm -rf --one-file-system "$root"' EXIT
 	trap 'exit 1' INT TERM
 	EBPF_FRESH=inside EBPF_ROOT=$root unshare --mount --propagation private "$0" "$@"
