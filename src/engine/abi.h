@@ -437,6 +437,15 @@ struct abi_map_info {
 	uint32_t pad;
 };
 
+struct abi_btf_info {
+	uint64_t btf;
+	uint32_t btf_size;
+	uint32_t id;
+	uint64_t name;
+	uint32_t name_len;
+	uint32_t kernel_btf;
+};
+
 struct abi_prog_info {
 	uint32_t type;
 	uint32_t id;

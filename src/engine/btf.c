@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "btf_index.h"
+#include "sys.h"
+
 enum { BTF_MAGIC = 0xeb9f, BTF_VERSION = 1, BTF_WORD = 4 };
 
 struct btf_header {
@@ -49,7 +52,7 @@ static const struct kind_layout layouts[] = {
 
 enum { KIND_COUNT = sizeof(layouts) / sizeof(layouts[0]) };
 
-static const struct btf_type void_type;
+const struct btf_type btf_void;
 
 static void swap_words(unsigned char *at, uint64_t count)
 {
@@ -63,15 +66,17 @@ static void swap_words(unsigned char *at, uint64_t count)
 }
 
 /* Checks the header, in place, and that both parts it describes lie inside the section. */
-static int parse_header(struct btf *btf, struct btf_header *h, bool *foreign, struct error *err)
+static int parse_header(struct btf *btf, struct btf_header *h, struct error *err)
 {
 	uint64_t room;
 
 	if (btf->size < sizeof(*h))
 		return error_set(err, ENOEXEC, "BTF of %zu bytes has no whole header", btf->size);
 	memcpy(h, btf->data, sizeof(*h));
-	*foreign = h->magic == __builtin_bswap16(BTF_MAGIC);
-	if (*foreign) {
+	btf->foreign = h->magic == __builtin_bswap16(BTF_MAGIC);
+	if (btf->foreign && btf->storage != BTF_ALLOCATED)
+		return error_set(err, ENOEXEC, "BTF is in the byte order of another machine");
+	if (btf->foreign) {
 		h->magic = BTF_MAGIC;
 		swap_words((unsigned char *)h + BTF_WORD, sizeof(*h) / BTF_WORD - 1);
 	}
@@ -87,7 +92,7 @@ static int parse_header(struct btf *btf, struct btf_header *h, bool *foreign, st
 		return error_set(err, ENOEXEC, "BTF types lie outside the BTF");
 	if (h->string_offset > room || h->string_size > room - h->string_offset)
 		return error_set(err, ENOEXEC, "BTF strings lie outside the BTF");
-	if (((uint64_t)h->header_size + h->type_offset) % BTF_WORD)
+	if (((uintptr_t)btf->data + h->header_size + h->type_offset) % BTF_WORD)
 		return error_set(err, ENOEXEC, "BTF types are not aligned");
 	/* Swapping the types would garble strings that overlap them. */
 	if (h->string_offset < (uint64_t)h->type_offset + h->type_size &&
@@ -96,14 +101,19 @@ static int parse_header(struct btf *btf, struct btf_header *h, bool *foreign, st
 	return 0;
 }
 
+/* Strings of split BTF may be none, and need not begin with the empty one. */
 static int set_strings(struct btf *btf, const struct btf_header *h, struct error *err)
 {
 	const char *strings = (const char *)btf->data + h->header_size + h->string_offset;
 
-	if (!h->string_size || strings[0] || strings[h->string_size - 1])
-		return error_set(err, ENOEXEC, "BTF strings do not begin and end with NUL");
+	if (!btf->base && (!h->string_size || strings[0]))
+		return error_set(err, ENOEXEC, "BTF strings do not begin with NUL");
+	if (h->string_size && strings[h->string_size - 1])
+		return error_set(err, ENOEXEC, "BTF strings do not end with NUL");
+	if (h->string_size > UINT32_MAX - btf->first_string)
+		return error_set(err, ENOEXEC, "BTF strings exceed 4 GiB with the base's");
 	btf->strings = strings;
-	btf->string_size = h->string_size;
+	btf->string_size = btf->first_string + h->string_size;
 	return 0;
 }
 
@@ -137,23 +147,33 @@ static uint64_t take_type(
 	return sizeof(*type) + words * BTF_WORD;
 }
 
-static int index_types(struct btf *btf, const struct btf_header *h, bool foreign, struct error *err)
+/* Finds where each type begins: the one thing that has to be known of all of them. */
+static int measure_types(struct btf *btf, const struct btf_header *h, struct error *err)
 {
-	unsigned char *at = btf->data + h->header_size + h->type_offset;
-	uint64_t left = h->type_size, size;
+	unsigned char *records = btf->data + h->header_size + h->type_offset;
 	size_t most = h->type_size / sizeof(struct btf_type) + 1;
+	uint64_t at = 0, size;
+	uint32_t *offsets, *shrunk;
+	uint32_t count = 0;
 
-	btf->types = malloc(most * sizeof(*btf->types));
-	if (!btf->types)
+	if (most > UINT32_MAX - btf->first_id)
+		return error_set(err, ENOEXEC, "BTF types exceed 32-bit ids with the base's");
+	offsets = malloc(most * sizeof(*offsets));
+	if (!offsets)
 		return error_errno(err, ENOMEM, "index %zu BTF types", most);
-	btf->types[0] = &void_type;
-	btf->type_count = 1;
-	for (; left; at += size, left -= size) {
-		size = take_type(at, left, foreign, btf->type_count, err);
+	btf->offsets = offsets;
+	btf->records = records;
+	for (; at < h->type_size; at += size) {
+		size = take_type(
+			records + at, h->type_size - at, btf->foreign, btf->first_id + count, err);
 		if (!size)
 			return -1;
-		btf->types[btf->type_count++] = (const void *)at;
+		offsets[count++] = (uint32_t)at;
 	}
+	shrunk = realloc(offsets, (count + 1U) * sizeof(*offsets));
+	if (shrunk)
+		btf->offsets = shrunk;
+	btf->type_count = btf->first_id + count;
 	return 0;
 }
 
@@ -166,7 +186,7 @@ static int bad_type(uint32_t id, const char *what, uint32_t value, struct error 
  * carry a type id second when `typed`. */
 static int check_list(const struct btf *btf, uint32_t id, bool typed, struct error *err)
 {
-	const struct btf_type *type = btf->types[id];
+	const struct btf_type *type = btf_type(btf, id);
 	const uint32_t *word = btf_tail(type);
 	uint32_t stride = layouts[btf_kind(type)].words_each;
 	uint32_t i;
@@ -182,14 +202,14 @@ static int check_list(const struct btf *btf, uint32_t id, bool typed, struct err
 
 static int check_datasec(const struct btf *btf, uint32_t id, struct error *err)
 {
-	const struct btf_var_secinfo *var = btf_tail(btf->types[id]);
+	const struct btf_var_secinfo *var = btf_tail(btf_type(btf, id));
 	uint32_t i, kind;
 
-	for (i = 0; i < btf_vlen(btf->types[id]); i++, var++) {
+	for (i = 0; i < btf_vlen(btf_type(btf, id)); i++, var++) {
 		if (var->type >= btf->type_count)
 			return bad_type(id, "type", var->type, err);
 		/* Functions stand in .ksyms. */
-		kind = btf_kind(btf->types[var->type]);
+		kind = btf_kind(btf_type(btf, var->type));
 		if (kind != BTF_KIND_VAR && kind != BTF_KIND_FUNC)
 			return error_set(err, ENOEXEC,
 				"BTF type %u: type %u in a section is no variable", id, var->type);
@@ -199,7 +219,7 @@ static int check_datasec(const struct btf *btf, uint32_t id, struct error *err)
 
 static int check_array(const struct btf *btf, uint32_t id, struct error *err)
 {
-	const struct btf_array *array = btf_tail(btf->types[id]);
+	const struct btf_array *array = btf_tail(btf_type(btf, id));
 
 	if (array->type >= btf->type_count)
 		return bad_type(id, "type", array->type, err);
@@ -210,19 +230,19 @@ static int check_array(const struct btf *btf, uint32_t id, struct error *err)
 
 static int check_reference(const struct btf *btf, uint32_t id, struct error *err)
 {
-	const struct btf_type *type = btf->types[id];
+	const struct btf_type *type = btf_type(btf, id);
 
 	if (type->size >= btf->type_count)
 		return bad_type(id, "type", type->size, err);
 	if (btf_kind(type) == BTF_KIND_FUNC &&
-		btf_kind(btf->types[type->size]) != BTF_KIND_FUNC_PROTO)
+		btf_kind(btf_type(btf, type->size)) != BTF_KIND_FUNC_PROTO)
 		return error_set(err, ENOEXEC, "BTF type %u: a function without a prototype", id);
 	return 0;
 }
 
 static int check_type(const struct btf *btf, uint32_t id, struct error *err)
 {
-	const struct btf_type *type = btf->types[id];
+	const struct btf_type *type = btf_type(btf, id);
 
 	if (type->name_off >= btf->string_size)
 		return bad_type(id, "name", type->name_off, err);
@@ -248,106 +268,84 @@ static int check_type(const struct btf *btf, uint32_t id, struct error *err)
 	}
 }
 
-int btf_parse(struct btf *btf, const void *data, size_t size, struct error *err)
+static int check_types(const struct btf *btf, struct error *err)
 {
-	struct btf_header header;
-	bool foreign = false;
 	uint32_t id;
 
-	btf->data = malloc(size ? size : 1);
-	if (!btf->data)
-		return error_errno(err, ENOMEM, "copy %zu bytes of BTF", size);
-	memcpy(btf->data, data, size);
-	btf->size = size;
-	if (parse_header(btf, &header, &foreign, err) < 0 || set_strings(btf, &header, err) < 0 ||
-		index_types(btf, &header, foreign, err) < 0)
-		return -1;
-	for (id = 1; id < btf->type_count; id++) {
+	for (id = btf->first_id; id < btf->type_count; id++) {
 		if (check_type(btf, id, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-void btf_free(struct btf *btf)
+static void free_data(void *data, size_t size, enum btf_storage storage)
 {
-	free(btf->types);
-	free(btf->data);
-	memset(btf, 0, sizeof(*btf));
+	if (storage == BTF_ALLOCATED)
+		free(data);
+	else if (storage == BTF_MAPPED)
+		sys_unmap(data, size);
 }
 
-uint32_t btf_find(const struct btf *btf, const char *name, enum btf_kind kind)
+static int parse(struct btf *btf, bool trusted, struct error *err)
 {
-	uint32_t id;
+	struct btf_header header;
 
-	for (id = 1; id < btf->type_count; id++) {
-		if (btf_kind(btf->types[id]) == kind &&
-			strcmp(btf_string(btf, btf->types[id]->name_off), name) == 0)
-			return id;
+	if (btf->base && btf->base->base)
+		return error_set(err, EINVAL, "the base of split BTF is split itself");
+	if (parse_header(btf, &header, err) < 0 || set_strings(btf, &header, err) < 0 ||
+		measure_types(btf, &header, err) < 0)
+		return -1;
+	return trusted ? 0 : check_types(btf, err);
+}
+
+int btf_adopt(struct btf **out, struct btf *base, void *data, size_t size, enum btf_storage storage,
+	bool trusted, struct error *err)
+{
+	struct btf *btf = calloc(1, sizeof(*btf));
+
+	if (!btf) {
+		free_data(data, size, storage);
+		return error_errno(err, ENOMEM, "parse BTF");
 	}
+	btf->references = 1;
+	btf->data = data;
+	btf->size = size;
+	btf->storage = storage;
+	btf->base = base ? btf_retain(base) : NULL;
+	btf->first_id = btf->type_count = base ? base->type_count : 1;
+	btf->first_string = btf->string_size = base ? base->string_size : 0;
+	if (parse(btf, trusted, err) < 0) {
+		btf_release(btf);
+		return -1;
+	}
+	*out = btf;
 	return 0;
 }
 
-bool btf_resolve(const struct btf *btf, uint32_t id, uint32_t *resolved)
+int btf_parse(struct btf **out, struct btf *base, const void *data, size_t size, struct error *err)
 {
-	int depth;
+	void *copy = malloc(size ? size : 1);
 
-	for (depth = 0; depth < BTF_DEPTH_MAX; depth++) {
-		switch (btf_kind(btf->types[id])) {
-		case BTF_KIND_TYPEDEF:
-		case BTF_KIND_VOLATILE:
-		case BTF_KIND_CONST:
-		case BTF_KIND_RESTRICT:
-		case BTF_KIND_TYPE_TAG:
-			id = btf->types[id]->size;
-			break;
-		default:
-			*resolved = id;
-			return true;
-		}
-	}
-	return false;
+	if (!copy)
+		return error_errno(err, ENOMEM, "copy %zu bytes of BTF", size);
+	memcpy(copy, data, size);
+	return btf_adopt(out, base, copy, size, BTF_ALLOCATED, false, err);
 }
 
-bool btf_size(const struct btf *btf, uint32_t id, uint32_t *size)
+struct btf *btf_retain(struct btf *btf)
 {
-	const struct btf_type *type;
-	const struct btf_array *array;
-	uint64_t times = 1;
-	int depth;
+	btf->references++;
+	return btf;
+}
 
-	for (depth = 0; depth < BTF_DEPTH_MAX; depth++) {
-		if (!btf_resolve(btf, id, &id))
-			return false;
-		type = btf->types[id];
-		switch (btf_kind(type)) {
-		case BTF_KIND_INT:
-		case BTF_KIND_STRUCT:
-		case BTF_KIND_UNION:
-		case BTF_KIND_ENUM:
-		case BTF_KIND_ENUM64:
-		case BTF_KIND_FLOAT:
-		case BTF_KIND_DATASEC:
-			times *= type->size;
-			break;
-		case BTF_KIND_PTR:
-			times *= sizeof(uint64_t); /* on the BPF machine, whatever ours */
-			break;
-		case BTF_KIND_VAR:
-			id = type->size;
-			continue;
-		case BTF_KIND_ARRAY:
-			array = btf_tail(type);
-			times *= array->nelems;
-			if (times > UINT32_MAX)
-				return false;
-			id = array->type;
-			continue;
-		default:
-			return false;
-		}
-		*size = (uint32_t)times;
-		return times <= UINT32_MAX;
-	}
-	return false;
+void btf_release(struct btf *btf)
+{
+	if (!btf || --btf->references)
+		return;
+	btf_release(btf->base);
+	btf_index_free(btf->index);
+	free((void *)(uintptr_t)btf->offsets);
+	free_data(btf->data, btf->size, btf->storage);
+	free(btf);
 }

@@ -123,9 +123,9 @@ static int read_btf(struct object_build *b, uint32_t index, struct error *err)
 {
 	const struct elf_section *section = &b->elf.sections[index];
 
-	if (b->object->btf.data)
+	if (b->object->btf)
 		return error_set(err, ENOEXEC, "a second section of BTF");
-	return btf_parse(&b->object->btf, section->data, section->size, err);
+	return btf_parse(&b->object->btf, NULL, section->data, section->size, err);
 }
 
 typedef int (*section_reader)(struct object_build *b, uint32_t section, struct error *err);
@@ -230,6 +230,6 @@ void object_free(struct object *object)
 	free(object->maps);
 	free(object->programs);
 	free(object->license);
-	btf_free(&object->btf);
+	btf_release(object->btf);
 	memset(object, 0, sizeof(*object));
 }

@@ -54,7 +54,7 @@ struct object_program {
 struct object {
 	bool foreign; /* in the byte order this machine does not have */
 	bool big_endian;
-	struct btf btf; /* all zero: none */
+	struct btf *btf; /* NULL: none; to keep it beyond the object, btf_retain() it */
 	char *license; /* NULL: none */
 	uint32_t kernel_version;
 	struct object_map *maps;

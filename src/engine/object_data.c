@@ -55,12 +55,12 @@ int object_read_data(struct object_build *b, uint32_t index, struct error *err)
 /* Gives the maps of data sections the types of their contents. */
 void object_name_data_types(struct object_build *b)
 {
-	const struct btf *btf = &b->object->btf;
+	const struct btf *btf = b->object->btf;
 	struct object_map *map;
 	uint32_t id, number;
 	const char *name;
 
-	for (id = 1; id < btf->type_count; id++) {
+	for (id = 1; btf && id < btf->type_count; id++) {
 		if (btf_kind(btf_type(btf, id)) != BTF_KIND_DATASEC)
 			continue;
 		name = btf_string(btf, btf_type(btf, id)->name_off);

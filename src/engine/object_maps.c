@@ -32,7 +32,7 @@ struct definition {
 
 static const struct btf *btf_of(const struct definition *d)
 {
-	return &d->b->object->btf;
+	return d->b->object->btf;
 }
 
 static const char *name_of(const struct definition *d, uint32_t offset)
@@ -288,7 +288,7 @@ static int collect_names(
 static int read_variable(struct object_build *b, uint32_t section, const struct btf_type *var,
 	const struct names *names, struct error *err)
 {
-	const char *name = btf_string(&b->object->btf, var->name_off);
+	const char *name = btf_string(b->object->btf, var->name_off);
 	uint32_t linkage = *(const uint32_t *)btf_tail(var);
 	struct definition d = {.b = b};
 	uint32_t number;
@@ -314,10 +314,10 @@ static int read_variable(struct object_build *b, uint32_t section, const struct 
 static int read_variables(
 	struct object_build *b, uint32_t section, const struct names *names, struct error *err)
 {
-	const struct btf *btf = &b->object->btf;
+	struct btf *btf = b->object->btf;
 	const struct btf_var_secinfo *info;
 	const struct btf_type *var, *datasec;
-	uint32_t id = btf->data ? btf_find(btf, ".maps", BTF_KIND_DATASEC) : 0;
+	uint32_t id = btf ? btf_find(btf, ".maps", BTF_MASK(BTF_KIND_DATASEC), 0) : 0;
 	uint32_t i;
 
 	if (!id)

@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -474,6 +475,42 @@ int sys_read_file(const char *path, size_t limit, char **out, size_t *size)
 		ret = read_fd(fd, (size_t)st.st_size, limit, out, size);
 	close(fd);
 	return ret;
+}
+
+int sys_map_file(const char *path, void **out, size_t *size)
+{
+	struct stat st;
+	void *start;
+	int fd, ret = 0;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0) {
+		ret = -errno;
+	} else if (!S_ISREG(st.st_mode) || st.st_size <= 0) {
+		ret = -EINVAL;
+	} else {
+		*size = (size_t)st.st_size;
+		/* The kernel's BTF refuses shared mappings. */
+		start = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (start == MAP_FAILED)
+			ret = -errno;
+		else
+			*out = start;
+	}
+	close(fd);
+	return ret;
+}
+
+int sys_kernel_release(char *out, size_t size)
+{
+	struct utsname name;
+
+	if (uname(&name) < 0)
+		return -errno;
+	snprintf(out, size, "%s", name.release);
+	return 0;
 }
 
 int sys_fdinfo(int fd, const char *field, unsigned int *value)

@@ -119,6 +119,13 @@ int sys_list_directory(const char *path, char *out, size_t size, size_t *used);
  * not be a device or a pipe. */
 int sys_read_file(const char *path, size_t limit, char **out, size_t *size);
 
+/* Maps a whole file, read-only. For files that cannot shrink meanwhile, as those of sysfs: reading
+ * what is gone would end the process. */
+int sys_map_file(const char *path, void **out, size_t *size);
+
+/* The release of the running kernel, as `uname -r` prints it; cut to `size`. */
+int sys_kernel_release(char *out, size_t size);
+
 /* The number behind "<field>:" in /proc/self/fdinfo; -ENOENT when this kernel tells none. */
 int sys_fdinfo(int fd, const char *field, unsigned int *value);
 
