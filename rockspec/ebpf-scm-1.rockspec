@@ -56,6 +56,7 @@ build = {
         "src/engine/fork_guard.c",
         "src/engine/insn.c",
         "src/engine/link_insns.c",
+        "src/engine/map_btf.c",
         "src/engine/mounts.c",
         "src/engine/names.c",
         "src/engine/object.c",

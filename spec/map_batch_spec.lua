@@ -408,7 +408,7 @@ describe("drain", function()
   for kind, make in pairs { hash = new, lpm_trie = trie } do
     it("gets each entry once while another process puts them, " .. kind, function()
       local map = make()
-      beside(map, 60000, function(own, i)
+      beside(map, 20000, function(own, i)
         return own:create(i, i)
       end, function()
         return (assert(map:drain()))
@@ -419,7 +419,7 @@ describe("drain", function()
   it("gets each element of a queue once, in order, while another process pushes them", function()
     local map = new { type = "queue", key_size = 0, max_entries = 1000 }
     local expected = 0
-    beside(map, 60000, function(own, i)
+    beside(map, 20000, function(own, i)
       return own:push(i)
     end, function()
       local values, n = map:drain()

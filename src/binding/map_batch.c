@@ -70,7 +70,7 @@ int map_get_batch(lua_State *L)
 	n = lua_rawlen(L, 2);
 	lua_pushvalue(L, 2);
 	lua_createtable(L, (int)n, 0);
-	value = scratch_get(L, &value_scratch, m->value_span);
+	value = memset(scratch_get(L, &value_scratch, m->value_span), 0, m->value_span);
 	lua_settop(L, 5);
 	for (i = 1; i <= n; i++) {
 		/* In the argument's own slot, so that an error points at the argument. */
@@ -325,8 +325,10 @@ static void drain_room(lua_State *L, const struct map *m, struct drain *d, uint3
 	size_t cursor = ((m->key_size < 4 ? 4 : m->key_size) + 7) / 8 * 8;
 	size_t keys = ((size_t)room * m->key_size + 7) / 8 * 8;
 	unsigned char *p;
+	size_t size;
 
-	p = lua_newuserdata(L, 2 * cursor + keys + (size_t)room * m->value_span);
+	size = 2 * cursor + keys + (size_t)room * m->value_span;
+	p = memset(lua_newuserdata(L, size), 0, size); /* for valgrind knows nothing of batches */
 	if (d->started)
 		memcpy(p, d->cursor, cursor);
 	lua_replace(L, 4);
@@ -427,9 +429,9 @@ static int drain_singly(lua_State *L, struct map *m, struct drain *d)
 {
 	uint64_t steps = (uint64_t)m->max_entries * 2;
 	const void *key = NULL;
-	int ret = 0;
+	int ret;
 
-	while (ret >= 0 && steps--) {
+	while (steps--) {
 		if (m->handle.fd < 0)
 			return -EBADF;
 		ret = sys_map_next_key(m->handle.fd, key, d->chunk.keys);
@@ -437,9 +439,11 @@ static int drain_singly(lua_State *L, struct map *m, struct drain *d)
 			return 0;
 		if (ret >= 0)
 			ret = drain_entry(L, m, d);
+		if (ret < 0)
+			return ret;
 		key = d->chunk.keys;
 	}
-	return ret;
+	return 0;
 }
 
 /*

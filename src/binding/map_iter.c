@@ -112,6 +112,14 @@ static size_t buffer_size(const struct map *m, uint32_t room)
 	return 2 * cursor + keys + (size_t)room * m->value_span;
 }
 
+/* Pushes the memory of a buffer; zeroed, for valgrind knows nothing of batches. */
+static void *new_buffer(lua_State *L, const struct map *m, uint32_t room)
+{
+	size_t size = buffer_size(m, room);
+
+	return memset(lua_newuserdata(L, size), 0, size);
+}
+
 static uint32_t first_room(const struct map *m)
 {
 	uint64_t room = BATCH_BYTES / (m->key_size + m->value_span + 1);
@@ -131,8 +139,7 @@ static void grow(lua_State *L, const struct map *m, struct walk *w)
 
 	if (room >= BATCH_LIMIT)
 		luaL_error(L, "iterate map: a bucket has more than %d entries", BATCH_LIMIT);
-	lua_newuserdata(L, buffer_size(m, room * 2));
-	to = buffer_parts(m, lua_touserdata(L, -1), room * 2);
+	to = buffer_parts(m, new_buffer(L, m, room * 2), room * 2);
 	from = buffer_parts(m, lua_touserdata(L, lua_upvalueindex(UP_BUFFER)), room);
 	memcpy(to.cursor, from.cursor, cursor_size(m));
 	lua_replace(L, lua_upvalueindex(UP_BUFFER));
@@ -431,7 +438,7 @@ static int push_walk(lua_State *L, const struct map *m, lua_CFunction next)
 	w->room = type.batch ? first_room(m) : 1;
 	w->budget = (uint64_t)m->max_entries * 8 + 1024;
 	lua_pushvalue(L, 1);
-	lua_newuserdata(L, buffer_size(m, w->room));
+	new_buffer(L, m, w->room);
 	lua_newtable(L);
 	lua_pushcclosure(L, next, UP_SEEN);
 	return 1;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../engine/cpu.h"
+#include "../engine/map_btf.h"
 #include "../engine/names.h"
 #include "../engine/probe.h"
 #include "../engine/sys.h"
@@ -222,8 +223,8 @@ static const char *explain_invalid(const struct abi_map_create *attr)
 		return "max_entries of a ring must be a power of two and a multiple of the page "
 		       "size, key_size and value_size 0";
 	if (is_storage(attr->map_type))
-		return "storages need a spec with the BTF of key and value, max_entries 0 and "
-		       "flags = 1 (BPF_F_NO_PREALLOC)";
+		return "a storage needs key_size 4, max_entries 0 and flags = 1 "
+		       "(BPF_F_NO_PREALLOC)";
 	if (!attr->max_entries)
 		return "max_entries is 0";
 	if (attr->map_type == BPF_MAP_TYPE_LPM_TRIE && !(attr->map_flags & BPF_F_NO_PREALLOC))
@@ -260,18 +261,36 @@ static int create_failure(
 	return failure_push(L, &err);
 }
 
-/* BPF_MAP_CREATE into `m`; a kernel that refuses names (before 4.15, dots before 5.2) gets one
+/* BPF_MAP_CREATE. Storages get types that say no more than the sizes. */
+static int create_once(struct abi_map_create *attr)
+{
+	int btf, ret;
+
+	if (!is_storage(attr->map_type))
+		return sys_bpf_fd(BPF_MAP_CREATE, attr, sizeof(*attr));
+	btf = map_btf_load(attr->value_size);
+	if (btf < 0)
+		return btf;
+	attr->btf_fd = (uint32_t)btf;
+	attr->btf_key_type_id = MAP_BTF_KEY;
+	attr->btf_value_type_id = MAP_BTF_VALUE;
+	ret = sys_bpf_fd(BPF_MAP_CREATE, attr, sizeof(*attr));
+	sys_close(btf);
+	return ret;
+}
+
+/* Creates `m`; a kernel that refuses names (before 4.15, dots before 5.2) gets one
  * more try without. */
 static int create(lua_State *L, struct map *m, struct abi_map_create *attr)
 {
 	int ret;
 
-	ret = sys_bpf_fd(BPF_MAP_CREATE, attr, sizeof(*attr));
+	ret = create_once(attr);
 	if (handle_reclaimed(L, ret))
-		ret = sys_bpf_fd(BPF_MAP_CREATE, attr, sizeof(*attr));
+		ret = create_once(attr);
 	if ((ret == -EINVAL || ret == -E2BIG) && attr->map_name[0]) {
 		memset(attr->map_name, 0, sizeof(attr->map_name));
-		ret = sys_bpf_fd(BPF_MAP_CREATE, attr, sizeof(*attr));
+		ret = create_once(attr);
 	}
 	m->handle.fd = ret < 0 ? -1 : ret;
 	return ret;

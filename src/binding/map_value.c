@@ -110,15 +110,16 @@ static void encode_object(lua_State *L, const struct map *m, int arg, void *valu
 		m->value_kind == MAP_VALUE_MAP ? &map_class : &program_class;
 	const struct handle *h = handle_test(L, arg, class);
 	char wrong[64] = "";
-	uint32_t fd;
+	uint32_t fd = 0;
 
 	if (!h)
 		snprintf(wrong, sizeof(wrong), "value: %s expected, got %s", class->what,
 			luaL_typename(L, arg));
 	else if (h->fd < 0)
 		snprintf(wrong, sizeof(wrong), "value: the %s is closed", class->what);
-	luaL_argcheck(L, h && h->fd >= 0, arg, wrong);
-	fd = (uint32_t)h->fd;
+	else
+		fd = (uint32_t)h->fd;
+	luaL_argcheck(L, fd, arg, wrong);
 	memcpy(value, &fd, sizeof(fd));
 }
 

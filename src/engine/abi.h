@@ -318,6 +318,15 @@ struct abi_map_batch {
 	uint64_t flags;
 };
 
+struct abi_btf_load {
+	uint64_t btf;
+	uint64_t log_buf;
+	uint32_t btf_size;
+	uint32_t log_size;
+	uint32_t log_level;
+	uint32_t log_true_size;
+};
+
 struct abi_prog_load {
 	uint32_t prog_type;
 	uint32_t insn_cnt;

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "map_btf.h"
+
+#include <stddef.h>
+
+#include "btf.h"
+#include "sys.h"
+
+enum { INT_SIGNED = 1 << 24 }; /* of what follows an int: encoding, offset and width in bits */
+
+static const char strings[] = "\0int\0unsigned char";
+
+/* In native byte order, as the kernel wants it. */
+struct blob {
+	uint16_t magic;
+	uint8_t version;
+	uint8_t flags;
+	uint32_t header_size;
+	uint32_t type_offset;
+	uint32_t type_size;
+	uint32_t string_offset;
+	uint32_t string_size;
+	struct {
+		struct btf_type type;
+		uint32_t encoding;
+	} key, byte;
+	struct {
+		struct btf_type type;
+		struct btf_array array;
+	} value;
+	char strings[sizeof(strings)];
+};
+
+int map_btf_load(uint32_t value_size)
+{
+	enum {
+		TYPES = offsetof(struct blob, key),
+		STRINGS = offsetof(struct blob, strings),
+		INT_NAME = 1,
+		BYTE_NAME = 5
+	};
+	struct blob blob = {
+		.magic = 0xeb9f,
+		.version = 1,
+		.header_size = TYPES,
+		.type_size = STRINGS - TYPES,
+		.string_offset = STRINGS - TYPES,
+		.string_size = sizeof(strings),
+		.key = {{INT_NAME, BTF_KIND_INT << 24, 4}, INT_SIGNED | 32},
+		.byte = {{BYTE_NAME, BTF_KIND_INT << 24, 1}, 8},
+		.value = {{0, BTF_KIND_ARRAY << 24, 0}, {2, MAP_BTF_KEY, value_size}},
+	};
+	struct abi_btf_load attr = {
+		.btf = sys_ptr(&blob),
+		.btf_size = STRINGS + sizeof(strings),
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(strings); i++)
+		blob.strings[i] = strings[i];
+	return sys_bpf_fd(BPF_BTF_LOAD, &attr, sizeof(attr));
+}
