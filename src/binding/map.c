@@ -117,8 +117,8 @@ static int lookup(lua_State *L, const struct map *m, lookup_function call, const
 	map_prepare_key(L, m, 1, 2);
 	key = map_encode_key(L, m, 2, &key_scratch);
 	*value = scratch_get(L, scratch, m->value_span);
-	/* For valgrind knows no CPUs, and of taking no more than that it is a call. */
-	if (m->cpus || call != sys_map_lookup)
+	/* For valgrind, which sees the common lookup write only. */
+	if (m->cpus || !m->key_size || call != sys_map_lookup)
 		memset(*value, 0, m->value_span);
 	if (m->handle.fd < 0)
 		return handle_closed(L, &map_class);
