@@ -118,14 +118,14 @@ fresh:
 CPPCHECK_OFF = variableScope shadowFunction unusedStructMember knownConditionTrueFalse nullPointerRedundantCheck
 C_FILES = $(SOURCES) $(filter %.h,$(HEADERS)) $(FIXTURES) $(EXAMPLES) $(wildcard spec/bpf/*.h spec/bench/*.[ch] spec/fuzz/*.[ch])
 lint: $(LUAS:%=lint-%)
-	clang-format --dry-run -Werror $(C_FILES)
-	cppcheck --quiet --std=c11 --language=c --library=.ci/lua.cfg --enable=warning,style,performance,portability \
+	@clang-format --dry-run -Werror $(C_FILES)
+	@cppcheck --quiet --std=c11 --language=c --library=.ci/lua.cfg --enable=warning,style,performance,portability \
 		--inline-suppr $(CPPCHECK_OFF:%=--suppress=%) --error-exitcode=1 $(SOURCES)
 	luacheck --quiet .
 
 # Each source under gcc and clang with the headers of one Lua.
 lint-%:
-	for source in $(SOURCES); do \
+	@for source in $(SOURCES); do \
 		gcc $(STD) -O2 $(WARN) -Werror $$(pkg-config --cflags $* libelf) -c $$source -o /dev/null && \
 		clang $(STD) $(WARN) -Werror $$(pkg-config --cflags $* libelf) -fsyntax-only $$source || exit 1; \
 	done
