@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Types by name. Looking through all types for one name is slow in the kernel's BTF with its
- * hundred thousand types, and so is putting all their names in order; so the first few names are
- * looked for one by one, and an index is made for whoever asks for more.
+ * hundred thousand types, and so is putting all their names in order; so names are looked for
+ * one by one until that has cost as much as an index, which is made then. There are two indexes:
+ * functions, which are three of four names in the kernel, and everything else.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,37 +11,60 @@
 #include "btf.h"
 #include "btf_index.h"
 
-enum {
-	PATIENCE = 3, /* how often all types are looked through before an index pays */
-	SMALL = 64, /* this few types need none */
+enum { FUNCTIONS, OTHERS, CLASSES };
+
+/* How many times all types are looked through before an index pays, by class. */
+static const uint32_t patience[CLASSES] = {[FUNCTIONS] = 3, [OTHERS] = 1};
+
+/* An id in a chain of those whose essential names have the same hash, ascending. */
+struct entry {
+	uint32_t id;
+	uint32_t next; /* a position in the array of entries; 0: none */
 };
 
-/* Chains of ids whose essential names have the same hash, ascending. Positions are ids less the
- * first one, plus 1: 0 ends a chain. */
+struct chains {
+	uint64_t looked; /* types looked at without an index */
+	uint32_t *heads; /* positions by hash; NULL: there is no index yet */
+	uint32_t mask; /* of the hash */
+	struct entry *entries; /* [0] is none */
+};
+
 struct btf_index {
-	uint32_t searches;
-	uint32_t mask; /* of the hash; 0: there are no chains yet */
-	uint32_t *heads; /* by hash */
-	uint32_t *next; /* by position; in the same block as heads */
+	struct chains chains[CLASSES];
 };
 
 void btf_index_free(struct btf_index *index)
 {
-	if (index)
-		free(index->heads);
+	int class;
+
+	for (class = 0; index && class < CLASSES; class ++) {
+		free(index->chains[class].heads);
+		free(index->chains[class].entries);
+	}
 	free(index);
 }
 
+/*
+ * A flavour begins at a run of exactly three underscores between other characters; the last one
+ * counts. Every third character is looked at, since no such run lies in between.
+ */
 size_t btf_essential_length(const char *name)
 {
-	size_t length = strnlen(name, BTF_NAME_LIMIT), i;
+	size_t length = strnlen(name, BTF_NAME_LIMIT), end = length, first, last;
 
-	/* The shortest flavoured name is "a___b". */
-	for (i = length; i >= 5; i--) {
-		const char *at = name + i - 5;
-
-		if (at[0] != '_' && at[1] == '_' && at[2] == '_' && at[3] == '_' && at[4] != '_')
-			return i - 4;
+	while (end >= 3) { /* a run that still counts has its last character before end - 1 */
+		first = last = end - 2;
+		if (name[first] != '_') {
+			end = first - 1;
+			continue;
+		}
+		while (first > 0 && name[first - 1] == '_')
+			first--;
+		while (last + 1 < length && name[last + 1] == '_')
+			last++;
+		if (last - first == 2 && first > 0 && last + 1 < length)
+			return first;
+		end = first;
 	}
 	return length;
 }
@@ -67,27 +91,56 @@ static uint32_t own_count(const struct btf *btf)
 	return btf->type_count - btf->first_id;
 }
 
-/* Without memory there is no index, and looking for names stays slow. */
-static void make_index(struct btf *btf, struct btf_index *index)
+static uint32_t class_mask(int class)
 {
-	uint32_t count = own_count(btf), buckets = 64, position, hash;
+	return class == FUNCTIONS ? BTF_MASK(BTF_KIND_FUNC) : ~BTF_MASK(BTF_KIND_FUNC);
+}
+
+/* Whether the type has a name of that class. */
+static bool belongs(const struct btf *btf, uint32_t id, uint32_t mask)
+{
+	const struct btf_type *type = btf_type(btf, id);
+
+	return mask >> btf_kind(type) & 1 && type->name_off;
+}
+
+static void fill_chains(const struct btf *btf, struct chains *chains, uint32_t mask)
+{
+	uint32_t id, hash, used = 0;
 	const char *name;
 
+	for (id = btf->type_count; id-- > btf->first_id;) {
+		if (!belongs(btf, id, mask))
+			continue;
+		name = btf_name(btf, btf_type(btf, id));
+		hash = hash_name(name, btf_essential_length(name)) & chains->mask;
+		used++;
+		chains->entries[used].id = id;
+		chains->entries[used].next = chains->heads[hash];
+		chains->heads[hash] = used;
+	}
+}
+
+/* Without memory there is no index, and looking for names stays slow. */
+static void make_chains(const struct btf *btf, struct chains *chains, uint32_t mask)
+{
+	uint32_t id, count = 0, buckets = 16;
+
+	for (id = btf->first_id; id < btf->type_count; id++)
+		count += belongs(btf, id, mask);
 	while (buckets < count / 2 && buckets < 1U << 30)
 		buckets *= 2;
-	index->heads = calloc((size_t)buckets + count + 1, sizeof(*index->heads));
-	if (!index->heads)
+	chains->entries = malloc((count + (size_t)1) * sizeof(*chains->entries));
+	if (!chains->entries)
 		return;
-	index->next = index->heads + buckets;
-	index->mask = buckets - 1;
-	for (position = count; position > 0; position--) {
-		name = btf_name(btf, btf_type(btf, btf->first_id + position - 1));
-		if (!name[0])
-			continue;
-		hash = hash_name(name, btf_essential_length(name)) & index->mask;
-		index->next[position] = index->heads[hash];
-		index->heads[hash] = position;
+	chains->heads = calloc(buckets, sizeof(*chains->heads));
+	if (!chains->heads) {
+		free(chains->entries);
+		chains->entries = NULL;
+		return;
 	}
+	chains->mask = buckets - 1;
+	fill_chains(btf, chains, mask);
 }
 
 struct search {
@@ -108,14 +161,14 @@ static bool matches(const struct btf *btf, uint32_t id, const struct search *s)
 	       (!s->flavours || btf_essential_length(name) == s->essential);
 }
 
-static uint32_t find_by_index(const struct btf *btf, const struct search *s, uint32_t after)
+static uint32_t find_in_chains(
+	const struct btf *btf, const struct chains *chains, const struct search *s, uint32_t after)
 {
-	const struct btf_index *index = btf->index;
-	uint32_t position = index->heads[hash_name(s->name, s->essential) & index->mask];
+	uint32_t at = chains->heads[hash_name(s->name, s->essential) & chains->mask];
 	uint32_t id;
 
-	for (; position; position = index->next[position]) {
-		id = btf->first_id + position - 1;
+	for (; at; at = chains->entries[at].next) {
+		id = chains->entries[at].id;
 		if (id > after && matches(btf, id, s))
 			return id;
 	}
@@ -133,17 +186,36 @@ static uint32_t find_one_by_one(const struct btf *btf, const struct search *s, u
 	return 0;
 }
 
-static uint32_t find_own(struct btf *btf, const struct search *s, uint32_t after)
+/* Among the functions, or among the others. */
+static uint32_t find_class(struct btf *btf, const struct search *all, int class, uint32_t after)
 {
-	if (own_count(btf) <= SMALL)
-		return find_one_by_one(btf, s, after);
+	struct search s = *all;
+	struct chains *chains;
+	uint32_t id;
+
+	s.kinds &= class_mask(class);
+	if (!s.kinds)
+		return 0;
 	if (!btf->index)
 		btf->index = calloc(1, sizeof(*btf->index));
-	if (btf->index && !btf->index->mask && ++btf->index->searches > PATIENCE)
-		make_index(btf, btf->index);
-	if (!btf->index || !btf->index->mask)
-		return find_one_by_one(btf, s, after);
-	return find_by_index(btf, s, after);
+	if (!btf->index)
+		return find_one_by_one(btf, &s, after);
+	chains = &btf->index->chains[class];
+	if (!chains->heads && chains->looked > (uint64_t)own_count(btf) * patience[class])
+		make_chains(btf, chains, class_mask(class));
+	if (chains->heads)
+		return find_in_chains(btf, chains, &s, after);
+	id = find_one_by_one(btf, &s, after);
+	chains->looked += (id ? id : btf->type_count) - btf->first_id + 1;
+	return id;
+}
+
+static uint32_t find_own(struct btf *btf, const struct search *s, uint32_t after)
+{
+	uint32_t function = find_class(btf, s, FUNCTIONS, after);
+	uint32_t other = find_class(btf, s, OTHERS, after);
+
+	return function && (!other || function < other) ? function : other;
 }
 
 static uint32_t find(struct btf *btf, const struct search *s, uint32_t after)
