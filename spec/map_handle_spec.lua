@@ -343,6 +343,83 @@ describe("a map", function()
   end)
 end)
 
+describe("a finalizer", function()
+  -- Something that calls `action` when it is collected.
+  local function doomed(action)
+    local newproxy = rawget(_G, "newproxy")
+    if newproxy then
+      getmetatable(newproxy(true)).__gc = action
+    else
+      setmetatable({}, { __gc = action })
+    end
+  end
+
+  it("may close a map in the middle of any of its methods", function()
+    local size = 3000 -- values that the C stack has no room for: each call allocates
+    local value = ("v"):rep(size)
+    local calls = {
+      function(m) return m:get(1) end,
+      function(m) return m:get_bytes(1) end,
+      function(m) return m:put(1, value) end,
+      function(m) return m:get_and_delete(2) end,
+      function(m) return m:get_batch({ 1, 2, 3 }) end,
+      function(m) return m:put_batch({ 1, 2, 3 }, { value, value, value }) end,
+      function(m) return m:delete_batch({ 2, 3 }) end,
+      function(m) return m:clone() end,
+      function(m) return m:info() end,
+      function(m) return m:next_key() end,
+      function(m) return m:drain() end,
+      function(m)
+        for _ in m:iterate() do end -- luacheck: ignore 542
+        return true
+      end,
+    }
+    local bystander = new()
+    bystander:put(1, 77)
+    local id = bystander:info().id
+    local closed_under_way = 0
+    collectgarbage("setpause", 1)
+    collectgarbage("setstepmul", 10000)
+    for round = 1, 120 do
+      local map = assert(ebpf.new_map { type = "hash", key_size = 4, value_size = size, max_entries = 8 })
+      for key = 1, 6 do
+        assert(map:put(key, value))
+      end
+      doomed(function()
+        if map and not map:is_closed() then
+          map:close()
+          closing(ebpf.map_from_id(id)) -- which has the number now
+        end
+      end)
+      local call = calls[round % #calls + 1]
+      for _ = 1, 20 do
+        local was_closed = map:is_closed()
+        local ok, result, message = pcall(call, map)
+        if not was_closed and map:is_closed() then
+          closed_under_way = closed_under_way + 1
+        end
+        if not ok then -- what an iterator does, or the for that gets none
+          result = tostring(result)
+          assert.truthy(result:find("map is closed", 1, true) or result:find("call a nil value", 1, true), result)
+        elseif result == nil and message then
+          assert.equal("map is closed", message)
+        end
+        if was_closed then
+          break
+        end
+      end
+      map:close()
+      map = nil -- luacheck: ignore 311
+    end
+    collectgarbage("setpause", 200)
+    collectgarbage("setstepmul", 200)
+    assert.is_true(closed_under_way > 5)
+    assert.equal(77, number(bystander:get(1)))
+    assert.equal(1, bystander:next_key())
+    assert.is_nil((bystander:next_key(1)))
+  end)
+end)
+
 describe("an abi", function()
   it("checks what it names", function()
     local map = new()
