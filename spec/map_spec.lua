@@ -239,6 +239,11 @@ describe("a new map", function()
       end
       for _ = 1, 500 do
         assert(ebpf.map_from_id(map:info().id))
+        assert(map:info().frozen == false) -- a field that is read from /proc
+      end
+      for _ = 1, 500 do -- the CPUs are counted in /sys
+        assert(ebpf.new_map { type = "percpu_array", key_size = 4, value_size = 4, max_entries = 1 })
+        assert(ebpf.online_cpus())
       end
       local all = {}
       local message, code

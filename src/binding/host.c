@@ -6,6 +6,7 @@
 #include "../engine/cpu.h"
 #include "../engine/sys.h"
 #include "failure.h"
+#include "handle.h"
 #include "rooms.h"
 
 enum { FIRST_LIST_SIZE = 4096, LIST_LIMIT = 1 << 26 };
@@ -15,9 +16,12 @@ static int push_cpus(lua_State *L, int (*read)(struct cpu_set *set, struct error
 	struct cpu_set set;
 	struct error err;
 	uint32_t cpu;
-	int n = 0;
+	int ret, n = 0;
 
-	if (read(&set, &err) < 0)
+	ret = read(&set, &err);
+	if (ret < 0 && handle_reclaimed(L, -err.code))
+		ret = read(&set, &err);
+	if (ret < 0)
 		return failure_push(L, &err);
 	lua_createtable(L, (int)set.count, 0);
 	for (cpu = 0; cpu <= set.last; cpu++) {
@@ -68,6 +72,8 @@ static int core_list_directory(lua_State *L)
 		lua_settop(L, 1);
 		names = lua_newuserdata(L, size);
 		ret = sys_list_directory(path, lua_touserdata(L, 2), size, &used);
+		if (handle_reclaimed(L, ret))
+			ret = sys_list_directory(path, lua_touserdata(L, 2), size, &used);
 		size *= 2;
 	} while (ret == -ERANGE && size <= LIST_LIMIT);
 	if (ret < 0)

@@ -47,15 +47,25 @@ static struct type_traits traits_of(uint32_t type)
 	return (struct type_traits){type, false, MAP_VALUE_PLAIN};
 }
 
+/* To read their list takes an fd for a moment. */
+static int count_cpus(lua_State *L, struct cpu_set *possible, struct error *err)
+{
+	int ret = cpu_possible(possible, err);
+
+	if (ret < 0 && handle_reclaimed(L, -err->code))
+		ret = cpu_possible(possible, err);
+	return ret;
+}
+
 /* Learns what the type says about values; fails only when the CPUs cannot be counted. */
-static int set_traits(struct map *m, struct error *err)
+static int set_traits(lua_State *L, struct map *m, struct error *err)
 {
 	struct type_traits t = traits_of(m->type);
 	struct cpu_set possible;
 
 	m->value_kind = t.value_kind;
 	if (t.per_cpu) {
-		if (cpu_possible(&possible, err) < 0)
+		if (count_cpus(L, &possible, err) < 0)
 			return -1;
 		m->cpus = possible.count;
 	}
@@ -161,7 +171,7 @@ static int fill_in(lua_State *L, int spec, struct map *m, struct error *err)
 	}
 	if (m->type != BPF_MAP_TYPE_PERF_EVENT_ARRAY && m->type != BPF_MAP_TYPE_CPUMAP)
 		return 0;
-	if (cpu_possible(&possible, err) < 0)
+	if (count_cpus(L, &possible, err) < 0)
 		return -1;
 	if (m->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY) {
 		m->key_size = m->key_size ? m->key_size : sizeof(uint32_t);
@@ -201,7 +211,7 @@ static int read_spec(
 		.numa_node = numa_node,
 		.map_extra = options_unsigned(L, spec, "map_extra", UINT64_MAX, 0),
 	};
-	return set_traits(m, err);
+	return set_traits(L, m, err);
 }
 
 /* Whether a type keeps its values with sockets, inodes, tasks or control groups. */
@@ -367,7 +377,7 @@ static int core_new_map(lua_State *L)
 }
 
 /* Learns from the kernel what map `m`, already open, is. */
-static int learn(struct map *m, struct abi_map_info *info, struct error *err)
+static int learn(lua_State *L, struct map *m, struct abi_map_info *info, struct error *err)
 {
 	int ret;
 
@@ -380,7 +390,7 @@ static int learn(struct map *m, struct abi_map_info *info, struct error *err)
 	m->value_size = info->value_size;
 	m->max_entries = info->max_entries;
 	m->flags = info->map_flags;
-	return set_traits(m, err);
+	return set_traits(L, m, err);
 }
 
 /* Finishes a map that has just been opened; its userdata is on top of the stack. Reads the types
@@ -390,7 +400,7 @@ static int adopt(lua_State *L, struct map *m, int options, const char *what)
 	struct abi_map_info info;
 	struct error err;
 
-	if (learn(m, &info, &err) < 0) {
+	if (learn(L, m, &info, &err) < 0) {
 		sys_close(m->handle.fd);
 		m->handle.fd = -1;
 		error_prefix(&err, "open map %s", what);
@@ -585,6 +595,8 @@ int map_info(lua_State *L)
 	if (ret < 0)
 		return map_failure(L, 1, ret, "ask about");
 	ret = sys_fdinfo(m->handle.fd, "frozen", &frozen);
+	if (handle_reclaimed(L, ret))
+		ret = sys_fdinfo(m->handle.fd, "frozen", &frozen);
 	push_info(L, &info);
 	if (ret == 0) {
 		lua_pushboolean(L, frozen != 0);
