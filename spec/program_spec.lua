@@ -497,14 +497,14 @@ describe("a pin", function()
     local path = directory .. "/kept"
     local p = new_program { name = "pinned_program_name" }
     local id = p:info().id
-    assert.is_false(p:is_pinned())
+    assert.same({ false }, { p:is_pinned() })
     assert.is_true(p:pin(path))
     assert.is_true(p:is_pinned())
     assert.is_true(p:pin(path)) -- once more: nothing to do
     p:close()
 
     p = keep(ebpf.load_pinned_program(path))
-    assert.same({ id, "xdp", "pinned_program_", true }, { p:info().id, p:type(), p:name(), p:is_pinned() })
+    assert.same({ id, "xdp", "pinned_program_", true, path }, { p:info().id, p:type(), p:name(), p:is_pinned() })
     assert.is_true(p:unpin())
     assert.is_true(p:unpin())
     assert.is_false(p:is_pinned())

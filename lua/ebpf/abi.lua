@@ -1,11 +1,22 @@
 --- What a program relies on in a map or program that somebody else made: checked before it is used.
 local abi = {}
 
-local EINVAL = 22
+local core = require "ebpf.core"
+
+local EINVAL = core.errno.EINVAL
 
 local holds_maps = { array_of_maps = true, hash_of_maps = true }
 
 local map_fields = { "type", "key_size", "value_size", "max_entries", "flags" }
+
+local function sorted_names(t)
+  local names = {}
+  for name in pairs(t) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  return names
+end
 
 --- Compares the fields that `wanted` has with those of `have`.
 -- @return true, or nil and the differences in words
@@ -46,6 +57,15 @@ local function set(...)
   return result
 end
 
+--- The type of a spec or abi, by its name also where it is given as a number. Raises for the caller `level` up.
+local function type_name(what, of, wanted, level)
+  local ok, name = pcall(of, wanted)
+  if not ok then
+    error(("%s: %s"):format(what, name:match("%((.*)%)$") or name), level + 1)
+  end
+  return name
+end
+
 ---@class ebpf.MapABI
 ---@field type? string as in a MapSpec
 ---@field key_size? integer bytes
@@ -62,39 +82,92 @@ local function some_inner(map)
   return inner
 end
 
---- Whether the map is what is relied on. A map of maps is judged by the first map in it.
+--- What is different in the maps that `map` holds, in words; or nil. A map of maps is judged by the first map in it.
+-- @return the words; or nil; or false, message, errno when that cannot be told
+local function inner_differences(self, map, kind)
+  if not holds_maps[kind] then
+    return ("%s holds no maps"):format(kind)
+  end
+  local ok, inner = pcall(some_inner, map)
+  if not ok then
+    return false, inner, nil
+  elseif not inner then
+    return nil
+  end
+  local same, message, errno = self:check(inner)
+  inner:close()
+  if same then
+    return nil
+  elseif errno ~= EINVAL then
+    return false, message, errno
+  end
+  return "inner " .. message
+end
+
+local function verdict(kind, name, ...)
+  local differences = {}
+  for i = 1, select("#", ...) do
+    differences[#differences + 1] = select(i, ...) or nil
+  end
+  if #differences == 0 then
+    return true
+  end
+  return nil, ('%s "%s": %s'):format(kind, tostring(name), table.concat(differences, ", ")), EINVAL
+end
+
+--- Whether the map is what is relied on. Of the maps in a map of maps the first one is looked at, if there is one.
 ---@param map ebpf.Map
 ---@return true? ok
 ---@return string? message all differences
----@return integer? errno EINVAL
+---@return integer? errno EINVAL; EBADF for a closed map
 function MapABI:check(map)
-  local fd, message, errno = map:fd() -- abi() answers from memory
+  local fd, message, errno = core.methods.map.fd(map) -- abi() answers from memory
   if not fd then
     return nil, message, errno
   end
   local have = map:abi()
-  local ok, differences = compare(self, have, map_fields)
-  if not ok then
-    return nil, ("map \"%s\": %s"):format(map:name(), differences), EINVAL
-  end
-  if self.inner_map and not holds_maps[have.type] then
-    return nil, ("map \"%s\": %s holds no maps"):format(map:name(), have.type), EINVAL
-  end
+  local _, differences = compare(self, have, map_fields)
   local inner
   if self.inner_map then
-    ok, inner = pcall(some_inner, map)
-    if not ok then
-      return nil, inner
+    inner, message, errno = inner_differences(self.inner_map, map, have.type)
+    if inner == false then
+      return nil, message, errno
     end
   end
-  if inner then
-    ok, message, errno = self.inner_map:check(inner)
-    inner:close()
-    if not ok then
-      return nil, ("map \"%s\": inner %s"):format(map:name(), message), errno
-    end
+  return verdict("map", map:name(), differences, inner)
+end
+
+--- The bytes that a spec gives to keys or values: by size, or by type.
+local function size_in(spec, field)
+  local size, codec = spec[field .. "_size"], spec[field]
+  if size ~= nil and size ~= 0 or codec == nil then
+    return size or 0
+  elseif type(codec) == "table" then
+    return codec.size
   end
-  return true
+  local bits = type(codec) == "string" and codec:match("^[ui](%d+)$")
+  return bits and tonumber(bits) / 8 or 0
+end
+
+--- What a map made from the spec would be like; sizes that follow from the type are filled in as new_map does.
+local function made_from(spec)
+  local have = {
+    type = type_name("map spec", core.map_type, spec, 3), key_size = size_in(spec, "key"),
+    value_size = size_in(spec, "value"), max_entries = spec.max_entries or 0, flags = spec.flags or 0,
+  }
+  local is_perf = have.type == "perf_event_array"
+  if is_perf and have.key_size == 0 then
+    have.key_size = 4
+  end
+  if (is_perf or holds_maps[have.type]) and have.value_size == 0 then
+    have.value_size = 4
+  end
+  if is_perf or have.type == "cpumap" then
+    local cpus = assert(core.possible_cpus())
+    local slots = cpus[#cpus] + 1
+    have.max_entries = have.max_entries == 0 and slots or math.min(have.max_entries, slots)
+  end
+  return have
 end
 
 --- Whether a spec would make such a map.
@@ -103,18 +176,18 @@ end
 ---@return string? message all differences
 ---@return integer? errno EINVAL
 function MapABI:check_spec(spec)
-  local ok, differences = compare(self, spec, map_fields)
-  if ok and self.inner_map then
-    if not spec.inner_map then
-      ok, differences = nil, "inner_map is missing"
-    else
-      ok, differences = self.inner_map:check_spec(spec.inner_map)
-    end
+  if type(spec) ~= "table" then
+    error(("check_spec: map spec expected, got %s"):format(type(spec)), 2)
   end
-  if not ok then
-    return nil, ("map \"%s\": %s"):format(tostring(spec.name), differences), EINVAL
+  local _, differences = compare(self, made_from(spec), map_fields)
+  local inner
+  if self.inner_map and not spec.inner_map then
+    inner = "inner_map is missing"
+  elseif self.inner_map then
+    local _, message = self.inner_map:check_spec(spec.inner_map)
+    inner = message and "inner " .. message
   end
-  return true
+  return verdict("map", spec.name, differences, inner)
 end
 
 local map_abi_fields = set("type", "key_size", "value_size", "max_entries", "flags", "inner_map")
@@ -124,12 +197,15 @@ local map_abi_fields = set("type", "key_size", "value_size", "max_entries", "fla
 ---@return ebpf.MapABI
 function abi.map(wanted)
   check_fields("map abi", wanted, map_abi_fields)
-  local self = setmetatable({}, MapABI)
-  for field, value in pairs(wanted) do
-    self[field] = value
+  local self = setmetatable({ type = type_name("map abi", core.map_type, wanted, 2) }, MapABI)
+  for _, field in ipairs({ "key_size", "value_size", "max_entries", "flags" }) do
+    if wanted[field] ~= nil and type(wanted[field]) ~= "number" then
+      error(("map abi: field '%s': number expected, got %s"):format(field, type(wanted[field])), 2)
+    end
+    self[field] = wanted[field]
   end
-  if self.inner_map then
-    self.inner_map = abi.map(self.inner_map)
+  if wanted.inner_map ~= nil then
+    self.inner_map = abi.map(wanted.inner_map)
   end
   return self
 end
@@ -147,15 +223,12 @@ local program_abi_fields = set("type")
 ---@return string? message
 ---@return integer? errno EINVAL
 function ProgramABI:check(program)
-  local have, message, errno = program:abi()
+  local have, message, errno = core.methods.program.abi(program)
   if not have then
     return nil, message, errno
   end
-  local ok, differences = compare(self, have, { "type" })
-  if not ok then
-    return nil, ("program \"%s\": %s"):format(program:name(), differences), EINVAL
-  end
-  return true
+  local _, differences = compare(self, have, { "type" })
+  return verdict("program", program:name(), differences)
 end
 
 --- Whether a spec would make such a program.
@@ -164,11 +237,12 @@ end
 ---@return string? message
 ---@return integer? errno EINVAL
 function ProgramABI:check_spec(spec)
-  local ok, differences = compare(self, spec, { "type" })
-  if not ok then
-    return nil, ("program \"%s\": %s"):format(tostring(spec.name), differences), EINVAL
+  if type(spec) ~= "table" then
+    error(("check_spec: program spec expected, got %s"):format(type(spec)), 2)
   end
-  return true
+  local have = { type = type_name("program spec", core.program_type, spec, 2) }
+  local _, differences = compare(self, have, { "type" })
+  return verdict("program", spec.name, differences)
 end
 
 --- What is relied on in a program.
@@ -176,7 +250,7 @@ end
 ---@return ebpf.ProgramABI
 function abi.program(wanted)
   check_fields("program abi", wanted, program_abi_fields)
-  return setmetatable({ type = wanted.type }, ProgramABI)
+  return setmetatable({ type = type_name("program abi", core.program_type, wanted, 2) }, ProgramABI)
 end
 
 ---@class ebpf.CollectionABI
@@ -185,44 +259,56 @@ end
 local CollectionABI = {}
 CollectionABI.__index = CollectionABI
 
---- Checks each thing that `wanted` names by `method` of its abi.
-local function check_all(kind, wanted, have, method)
-  for name, expected in pairs(wanted) do
+--- Checks each thing that `wanted` names by `method` of its abi, and adds to `messages` what is wrong.
+-- @return the errno of the first failure, or nil
+local function check_all(kind, wanted, have, method, messages)
+  local first
+  for _, name in ipairs(sorted_names(wanted)) do
+    local ok, message, errno
     if have[name] == nil then
-      return nil, ("%s \"%s\" is missing"):format(kind, name), EINVAL
+      message, errno = ('%s "%s" is missing'):format(kind, name), EINVAL
+    else
+      ok, message, errno = wanted[name][method](wanted[name], have[name])
     end
-    local ok, message, errno = expected[method](expected, have[name])
     if not ok then
-      return nil, message, errno
+      messages[#messages + 1] = message
+      first = first or errno
     end
   end
-  return true
+  return first
 end
 
 local function check_both(self, have, method)
-  local ok, message, errno = check_all("map", self.maps, have.maps, method)
-  if not ok then
-    return nil, message, errno
+  if type(have) ~= "table" or type(have.maps) ~= "table" or type(have.programs) ~= "table" then
+    error(("%s: maps and programs expected, got %s"):format(method, type(have)), 3)
   end
-  return check_all("program", self.programs, have.programs, method)
+  local messages = {}
+  local of_maps = check_all("map", self.maps, have.maps, method, messages)
+  local of_programs = check_all("program", self.programs, have.programs, method, messages)
+  if #messages == 0 then
+    return true
+  end
+  return nil, table.concat(messages, "; "), of_maps or of_programs
 end
 
 --- Whether a loaded collection has all maps and programs that are relied on.
 ---@param collection ebpf.Collection
 ---@return true? ok
----@return string? message
+---@return string? message all differences
 ---@return integer? errno EINVAL
 function CollectionABI:check(collection)
-  return check_both(self, collection, "check")
+  local ok, message, errno = check_both(self, collection, "check")
+  return ok, message, errno
 end
 
 --- The same for a spec, before anything is loaded.
 ---@param spec ebpf.CollectionSpec
 ---@return true? ok
----@return string? message
+---@return string? message all differences
 ---@return integer? errno EINVAL
 function CollectionABI:check_spec(spec)
-  return check_both(self, spec, "check_spec")
+  local ok, message, errno = check_both(self, spec, "check_spec")
+  return ok, message, errno
 end
 
 local collection_abi_fields = set("maps", "programs")
@@ -232,6 +318,11 @@ local collection_abi_fields = set("maps", "programs")
 ---@return ebpf.CollectionABI
 function abi.collection(wanted)
   check_fields("collection abi", wanted, collection_abi_fields)
+  for field, value in pairs(wanted) do
+    if type(value) ~= "table" then
+      error(("collection abi: field '%s': table expected, got %s"):format(field, type(value)), 2)
+    end
+  end
   local self = { maps = {}, programs = {} }
   for name, expected in pairs(wanted.maps or {}) do
     self.maps[name] = abi.map(expected)

@@ -37,6 +37,7 @@ local core = require "ebpf.core"
 --- object
 --- does not define the symbol
 ---@field offset? integer of a "map_value": bytes into the value
+---@field resolved? true the instruction has been given what it refers to
 
 local asm = {}
 

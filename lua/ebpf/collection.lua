@@ -1,12 +1,11 @@
 --- Collections: all maps and programs of an object file in the kernel, wired together.
 local core = require "ebpf.core"
-local abi = require "ebpf.abi"
 local map = require "ebpf.map"
 local spec = require "ebpf.spec"
 
 local collection = {}
 
-local ENOENT, EINVAL = core.errno.ENOENT, core.errno.EINVAL
+local EEXIST, EINVAL, ENOENT, ENOEXEC = core.errno.EEXIST, core.errno.EINVAL, core.errno.ENOENT, core.errno.ENOEXEC
 
 ---@class ebpf.Collection
 ---@field maps table<string, ebpf.Map> by the names of the spec
@@ -58,39 +57,64 @@ function Collection:take_program(name)
 end
 
 --- What to attach: names to options, from an array of names, a table of options by name, or a mixture.
+-- @return the table, or nil and what is wrong with the argument
 local function wanted_links(self, names)
   local wanted = {}
   if names == nil then
     for name in pairs(self.programs) do
-      wanted[name] = {}
+      local link = self.links[name]
+      if not link or link:is_closed() then
+        wanted[name] = {}
+      end
     end
     return wanted
+  elseif type(names) ~= "table" then
+    return nil, ("attach: table expected, got %s"):format(type(names))
   end
   for key, value in pairs(names) do
     local name, options = key, value
     if type(key) == "number" then
-      name, options = value, {}
+      name, options = value, nil
+    elseif type(options) ~= "table" then
+      return nil, ("attach: the options of '%s' must be a table"):format(tostring(name))
     end
     if not self.programs[name] then
-      error(("attach: no program is called '%s'"):format(tostring(name)), 3)
+      return nil, ("attach: no program is called '%s'"):format(tostring(name))
     end
-    wanted[name] = options
+    wanted[name] = options or wanted[name] or {}
   end
   return wanted
 end
 
+--- Attaches one program by a name that has no link yet. Wrong options raise.
+local function attach_one(self, name, options)
+  local link = self.links[name]
+  if link and not link:is_closed() then
+    return nil, ("attach \"%s\": the collection has attached it already: close that link first, or attach the program "
+      .. "itself"):format(name), EEXIST
+  end
+  return self.programs[name]:attach(options)
+end
+
 --- Attaches programs as their sections say; when one cannot be, none is. The links are kept in `links`.
 ---@param names? table names of programs, or options for prog:attach() by name, or both: {"count", filter = {interface =
----"eth0"}}; all programs when nil
+---"eth0"}}; nil: all programs that the collection has not attached yet
 ---@return table<string, ebpf.Link>? links the new ones, by the names of the programs
 ---@return string? message
----@return integer? errno
+---@return integer? errno EEXIST: the collection has attached a program named here already; else of prog:attach()
 function Collection:attach(names)
-  local wanted, new = wanted_links(self, names), {}
+  local wanted, wrong = wanted_links(self, names)
+  if not wanted then
+    error(wrong, 2)
+  end
+  local new = {}
   for _, name in ipairs(sorted_names(wanted)) do
-    local link, message, errno = self.programs[name]:attach(wanted[name])
-    if not link then
+    local called, link, message, errno = pcall(attach_one, self, name, wanted[name])
+    if not (called and link) then
       close_all(new)
+      if not called then
+        error(link, 2)
+      end
       return nil, message, errno
     end
     new[name] = link
@@ -106,28 +130,58 @@ local function pin_name(name)
   return (name:gsub("%.", "_"))
 end
 
+--- Pins an object, unless it is there already. What is pinned elsewhere stays there too.
+-- @return the handle that owns the new pin, or false when there is none; or nil, message, errno
+local function pin_at(object, path)
+  local pinned, message, errno = object:is_pinned()
+  if pinned == nil then
+    return nil, message, errno
+  end
+  local owner = object
+  if pinned then
+    if message == path then
+      return false
+    end
+    owner, message, errno = object:clone() -- a pin moves with its handle, and a clone has none yet
+    if not owner then
+      return nil, message, errno
+    end
+  end
+  local ok
+  ok, message, errno = owner:pin(path)
+  if not ok then
+    return nil, message, errno
+  end
+  return owner
+end
+
 local function pin_all(directory, objects, pinned)
   local ok, message, errno = core.make_directory(directory)
   if not ok then
     return nil, message, errno
   end
   for _, name in ipairs(sorted_names(objects)) do
-    ok, message, errno = objects[name]:pin(directory .. "/" .. pin_name(name))
-    if not ok then
+    local owner
+    owner, message, errno = pin_at(objects[name], directory .. "/" .. pin_name(name))
+    if owner == nil then
       return nil, message, errno
     end
-    pinned[#pinned + 1] = objects[name]
+    pinned[#pinned + 1] = owner or nil
   end
   return true
 end
 
 --- Pins all maps as <directory>/maps/<name> and all programs as <directory>/programs/<name>, dots in names as "_". The
--- directories are made where they are missing. When one cannot be pinned, none stays pinned.
+-- directories are made where they are missing. What is pinned elsewhere, by its name for instance, stays pinned there.
+-- When one cannot be pinned, none of the new pins stays.
 ---@param directory string in a BPF file system
 ---@return true? ok
 ---@return string? message
----@return integer? errno
+---@return integer? errno EEXIST: something else is pinned there
 function Collection:pin(directory)
+  if type(directory) ~= "string" then
+    error(("pin: directory expected, got %s"):format(type(directory)), 2)
+  end
   local pinned = {}
   local ok, message, errno = core.make_directory(directory)
   if ok then
@@ -139,8 +193,8 @@ function Collection:pin(directory)
   if ok then
     return true
   end
-  for _, object in ipairs(pinned) do
-    object:unpin()
+  for _, owner in ipairs(pinned) do
+    owner:unpin()
   end
   return nil, message, errno
 end
@@ -161,8 +215,21 @@ local function new_collection(maps, programs)
   return setmetatable({ maps = maps, programs = programs, links = {} }, mt)
 end
 
+--- References of a program's instructions to maps that nobody has given it yet.
+local function open_references(program)
+  local open = {}
+  if type(program.instructions) == "userdata" then -- plain bytes refer to nothing
+    for _, reference in ipairs(program.instructions:references()) do
+      if not reference.resolved and (reference.kind == "map" or reference.kind == "map_value") then
+        open[reference.name] = true
+      end
+    end
+  end
+  return open
+end
+
 --- What of a spec is to be loaded: sets of names of maps and programs.
-local function choose(self, names)
+local function choose(self, options)
   local maps, programs = {}, {}
   local add_map
 
@@ -172,10 +239,8 @@ local function choose(self, names)
       return
     end
     programs[name] = true
-    for _, reference in ipairs(program.instructions:references()) do
-      if reference.kind == "map" or reference.kind == "map_value" then
-        add_map(reference.name)
-      end
+    for reference in pairs(open_references(program)) do
+      add_map(reference)
     end
   end
 
@@ -186,7 +251,7 @@ local function choose(self, names)
       return
     end
     maps[name] = true
-    if map.holds_objects(chosen.type) then
+    if map.holds_objects(chosen.type) and not options.maps[name] then
       local add = chosen.type == "prog_array" and add_program or add_map
       for _, entry in ipairs(chosen.contents or {}) do
         if type(entry[2]) == "string" then
@@ -196,11 +261,8 @@ local function choose(self, names)
     end
   end
 
-  if names then
-    for _, name in ipairs(names) do
-      if not self.programs[name] then
-        error(("load: no program is called '%s'"):format(tostring(name)), 4)
-      end
+  if options.programs then
+    for _, name in ipairs(options.programs) do
       add_program(name)
     end
     return maps, programs
@@ -225,16 +287,50 @@ local function replace_map(wanted, replacement)
   return replacement:clone()
 end
 
-local function create_maps(self, chosen, options, maps)
+--- A copy of a spec to be changed; what is in its fields is shared.
+local function shallow_copy(from)
+  local copy = {}
+  for field, value in pairs(from) do
+    copy[field] = value
+  end
+  return copy
+end
+
+--- The spec with a name for the kernel: its own, else the one it has in the collection. Sections of data may be called
+-- what the kernel does not take: libbpf puts "_" there as well.
+local function named(wanted, name)
+  local for_kernel = wanted.name or name
+  if for_kernel == name and name:find("^%.") then
+    for_kernel = name:gsub("[^A-Za-z0-9_.]", "_")
+  end
+  if for_kernel ~= wanted.name then
+    wanted = shallow_copy(wanted)
+    wanted.name = for_kernel
+  end
+  return wanted
+end
+
+--- What is being loaded: the spec, the options, what there is so far, and what `at` this moment.
+---@class ebpf.Loading
+---@field spec ebpf.CollectionSpec
+---@field options ebpf.CollectionOptions
+---@field maps table<string, ebpf.Map>
+---@field programs table<string, ebpf.Program>
+---@field reopened table<string, boolean> maps that had been there, pinned by name
+---@field at string?
+
+local function create_maps(loading, chosen)
+  local maps, options = loading.maps, loading.options
   for _, name in ipairs(sorted_names(chosen)) do
-    local wanted, replacement = self.maps[name], options.maps and options.maps[name]
+    loading.at = ('map "%s"'):format(name)
+    local wanted, replacement = named(loading.spec.maps[name], name), options.maps[name]
     local message, errno
     if replacement then
       maps[name], message, errno = replace_map(wanted, replacement)
     elseif wanted.pinning == "by_name" and not options.pin_path then
-      return nil, ("map \"%s\" is pinned by name: the option pin_path must say where"):format(name), EINVAL
+      return nil, ('load map "%s": it is pinned by name: the option pin_path must say where'):format(name), EINVAL
     else
-      maps[name], message, errno = map.new(wanted, { pin_path = options.pin_path })
+      maps[name], message, errno, loading.reopened[name] = map.new(wanted, { pin_path = options.pin_path })
     end
     if not maps[name] then
       return nil, message, errno
@@ -243,14 +339,16 @@ local function create_maps(self, chosen, options, maps)
   return true
 end
 
---- The program's instructions with the fds of its maps; those of the spec stay as they are.
+--- The program's instructions with its maps; those of the spec stay as they are.
 local function wire(program, maps)
-  local instructions, done = program.instructions:copy(), {}
-  for _, reference in ipairs(instructions:references()) do
-    local target = maps[reference.name]
-    if (reference.kind == "map" or reference.kind == "map_value") and target and not done[reference.name] then
-      done[reference.name] = true
-      local ok, message, errno = instructions:rewrite_map(reference.name, target)
+  local instructions, message, errno = program.instructions:copy()
+  if not instructions then
+    return nil, message, errno
+  end
+  for name in pairs(open_references(program)) do
+    if maps[name] then
+      local ok
+      ok, message, errno = instructions:rewrite_map(name, maps[name])
       if not ok then
         return nil, message, errno
       end
@@ -259,37 +357,54 @@ local function wire(program, maps)
   return instructions
 end
 
-local function load_program(program, maps, options)
-  local wired, message, errno = wire(program, maps)
-  if not wired then
-    return nil, message, errno
+local function load_program(loading, name)
+  local copy = shallow_copy(loading.spec.programs[name])
+  copy.name = copy.name or name
+  if copy.license == nil or copy.license == "" then
+    return nil, ('load program "%s": the object has no license: add char LICENSE[] SEC("license") = "GPL"; or set the '
+      .. "license of its spec"):format(name), EINVAL
+  elseif copy.type == "unspec" then
+    return nil, ('load program "%s": the section "%s" does not tell the type of program: rename it, or set the type of '
+      .. "the spec"):format(name, tostring(copy.section)), EINVAL
   end
-  local copy = {}
-  for field, value in pairs(program) do
-    copy[field] = value
+  if type(copy.instructions) == "userdata" then
+    local message, errno
+    copy.instructions, message, errno = wire(copy, loading.maps)
+    if not copy.instructions then
+      return nil, ('load program "%s": %s'):format(name, message), errno
+    end
   end
-  copy.instructions = wired
-  return core.new_program(copy, { log_level = options.log_level, log_size = options.log_size })
+  return core.new_program(copy, { log_level = loading.options.log_level, log_size = loading.options.log_size })
 end
 
-local function load_programs(self, chosen, options, maps, programs)
+local function load_programs(loading, chosen)
   for _, name in ipairs(sorted_names(chosen)) do
+    loading.at = ('program "%s"'):format(name)
     local message, errno, log
-    programs[name], message, errno, log = load_program(self.programs[name], maps, options)
-    if not programs[name] then
+    loading.programs[name], message, errno, log = load_program(loading, name)
+    if not loading.programs[name] then
       return nil, message, errno, log
     end
   end
   return true
 end
 
+--- Whether what the spec puts into a map of maps or program array is still to be put there. A map of maps that was
+-- there before has the maps that others share; a program array gets the new programs, as libbpf does it.
+local function is_to_be_filled(loading, name)
+  local type = loading.spec.maps[name].type
+  return map.holds_objects(type) and not loading.options.maps[name]
+    and (type == "prog_array" or not loading.reopened[name])
+end
+
 --- Fills maps of maps and program arrays, now that what they hold is there.
-local function fill_maps(self, chosen, options, maps, programs)
+local function fill_maps(loading, chosen)
   for _, name in ipairs(sorted_names(chosen)) do
-    local filled = self.maps[name]
-    if map.holds_objects(filled.type) and not (options.maps and options.maps[name]) then
-      local objects = filled.type == "prog_array" and programs or maps
-      local ok, message, errno = map.fill(maps[name], filled, function(wanted)
+    if is_to_be_filled(loading, name) then
+      loading.at = ('map "%s"'):format(name)
+      local filled = loading.spec.maps[name]
+      local objects = filled.type == "prog_array" and loading.programs or loading.maps
+      local ok, message, errno = map.fill(loading.maps[name], filled, function(wanted)
         return objects[wanted]
       end)
       if not ok then
@@ -300,14 +415,14 @@ local function fill_maps(self, chosen, options, maps, programs)
   return true
 end
 
-local function load_all(self, options, maps, programs)
-  local chosen_maps, chosen_programs = choose(self, options.programs)
-  local ok, message, errno, log = create_maps(self, chosen_maps, options, maps)
+local function load_all(loading)
+  local maps, programs = choose(loading.spec, loading.options)
+  local ok, message, errno, log = create_maps(loading, maps)
   if ok then
-    ok, message, errno, log = load_programs(self, chosen_programs, options, maps, programs)
+    ok, message, errno, log = load_programs(loading, programs)
   end
   if ok then
-    ok, message, errno, log = fill_maps(self, chosen_maps, options, maps, programs)
+    ok, message, errno, log = fill_maps(loading, maps)
   end
   return ok, message, errno, log
 end
@@ -315,76 +430,147 @@ end
 -- The low byte of a number comes first in memory.
 local native_order = core.little_endian and "little" or "big"
 
-local load_options = { maps = true, programs = true, pin_path = true, log_level = true, log_size = true }
+--- Loads what checked options ask for.
+-- @param file whether the spec is straight from a file, so that what is wrong with it is no mistake of the caller's
+local function load(self, options, file)
+  if self.byte_order and self.byte_order ~= native_order then
+    return nil, ("load: the object is %s-endian, this machine is %s-endian: compile it with -target bpf, or -target %s")
+      :format(self.byte_order, native_order, core.little_endian and "bpfel" or "bpfeb"), ENOEXEC
+  end
+  local loading = { spec = self, options = options, maps = {}, programs = {}, reopened = {} }
+  local called, ok, message, errno, log = pcall(load_all, loading)
+  if called and ok then
+    return new_collection(loading.maps, loading.programs)
+  end
+  close_all(loading.programs)
+  close_all(loading.maps)
+  if called then
+    return nil, message, errno, log
+  end
+  local wrong = type(ok) == "string" and ok:match("bad argument #1 to '[^']*' %((.*)%)$")
+  if not (wrong and file) then
+    error(ok, 0)
+  end
+  return nil, ("load %s: %s"):format(loading.at, wrong), ENOEXEC
+end
 
-local function check_options(self, options)
-  abi.check_fields("load options", options, load_options)
-  for name in pairs(options.maps or {}) do
-    if not self.maps[name] then
-      error(("load: the spec has no map called '%s' to replace"):format(tostring(name)), 3)
-    end
+local load_options = { maps = true, programs = true, pin_path = true, log_level = true, log_size = true }
+local types_of_options = { maps = "table", programs = "table", pin_path = "string" }
+
+local function wrong_integer(options, field, least, most)
+  local n = options[field]
+  if n ~= nil and not (type(n) == "number" and n >= least and n <= most and n % 1 == 0) then
+    return ("option '%s': integer from %.0f to %.0f expected, got %s"):format(field, least, most, tostring(n))
   end
 end
 
----@class ebpf.LoadOptions
----@field maps? table<string, ebpf.Map> used in the place of the spec's maps of these names, if they are like them; the
----collection has clones of them
----@field programs? string[] load only these programs, and the maps they use; else all but those marked with "?"
+--- What is wrong with options for a spec, or nil.
+local function wrong_options(self, options)
+  if type(options) ~= "table" then
+    return ("table of options expected, got %s"):format(type(options))
+  end
+  for field in pairs(options) do
+    if not load_options[field] then
+      return ("unknown option '%s'"):format(tostring(field))
+    end
+  end
+  for field, wanted in pairs(types_of_options) do
+    if options[field] ~= nil and type(options[field]) ~= wanted then
+      return ("option '%s': %s expected, got %s"):format(field, wanted, type(options[field]))
+    end
+  end
+  for name, replacement in pairs(options.maps or {}) do
+    if not self.maps[name] then
+      return ("the spec has no map called '%s' to replace"):format(tostring(name))
+    elseif not pcall(core.methods.map.is_closed, replacement) then
+      return ("the replacement for map '%s' is no map"):format(name)
+    end
+  end
+  for _, name in pairs(options.programs or {}) do
+    if not self.programs[name] then
+      return ("no program is called '%s'"):format(tostring(name))
+    end
+  end
+  return wrong_integer(options, "log_level", 0, 2 ^ 32 - 1) or wrong_integer(options, "log_size", 128, 2 ^ 30 - 1)
+end
+
+--- The options, with all tables that loading looks into; raises for the caller of the caller.
+local function checked_options(self, options)
+  options = options == nil and {} or options
+  local wrong = wrong_options(self, options)
+  if wrong then
+    error("load: " .. wrong, 3)
+  end
+  options = shallow_copy(options)
+  options.maps = options.maps or {}
+  return options
+end
+
+---@class ebpf.CollectionOptions
+---@field maps? table<string, ebpf.Map> used in the place of the spec's maps of these names, when they are like them;
+---the collection has clones of them
+---@field programs? string[] load only these programs, and the maps they use; else all but those marked with "?", or
+---whose section nobody knows
 ---@field pin_path? string a directory of a BPF file system, for maps that are pinned by name
 ---@field log_level? integer 1, 2, 4 (see ebpf.new_program): keeps the verifier's log of programs that load
 ---@field log_size? integer bytes that log may take
 
 --- Puts what the spec describes into the kernel: the maps with their contents, then the programs. The spec stays as it
--- is, and can be loaded any number of times. When anything fails, all that was created is closed.
----@param options? ebpf.LoadOptions
+-- is, and can be loaded any number of times. When anything fails, all that was created is closed. Instructions that
+-- rewrite_map() has given a map keep that one.
+---@param options? ebpf.CollectionOptions
 ---@return ebpf.Collection? collection
 ---@return string? message
 ---@return integer? errno
 ---@return string? log the whole log of the verifier, when it was the verifier that refused
 function spec.CollectionSpec:load(options)
-  options = options or {}
-  check_options(self, options)
-  if self.byte_order and self.byte_order ~= native_order then
-    return nil, ("load: the object is %s-endian, this machine is %s-endian"):format(self.byte_order, native_order),
-      EINVAL
+  options = checked_options(self, options)
+  return load(self, options, false)
+end
+
+--- A table of maps and programs as a collection spec.
+local function as_spec(object)
+  local is_spec = type(object) == "table" and type(object.maps or {}) == "table"
+    and type(object.programs or {}) == "table"
+  if not is_spec then
+    error(("load: path or collection spec expected, got %s"):format(type(object)), 3)
   end
-  local maps, programs = {}, {}
-  local called, ok, message, errno, log = pcall(load_all, self, options, maps, programs)
-  if called and ok then
-    return new_collection(maps, programs)
+  if object.maps and object.programs then
+    return object
   end
-  close_all(programs)
-  close_all(maps)
-  if not called then
-    error(ok, 0)
-  end
-  return nil, message, errno, log
+  local whole = shallow_copy(object)
+  whole.maps, whole.programs = object.maps or {}, object.programs or {}
+  return whole
 end
 
 --- Reads an object file, if it is one, and loads what it describes.
----@param object string|ebpf.CollectionSpec path or spec
----@param options? ebpf.LoadOptions
+---@param object string|ebpf.CollectionSpec path or spec, also one made by hand: {maps = {...}, programs = {...}}
+---@param options? ebpf.CollectionOptions
 ---@return ebpf.Collection? collection
 ---@return string? message
 ---@return integer? errno
 ---@return string? log
 function collection.load(object, options)
-  if type(object) == "string" then
+  local is_file = type(object) == "string"
+  if is_file then
     local message, errno
     object, message, errno = spec.load(object)
     if not object then
       return nil, message, errno
     end
   end
-  return object:load(options)
+  object = as_spec(object)
+  options = checked_options(object, options)
+  return load(object, options, is_file)
 end
 
---- Opens all pins in a directory; one that is not there holds nothing.
+--- Opens all pins in a directory.
+-- @return whether it is there; or nil, message, errno
 local function open_all(directory, open, objects)
   local names, message, errno = core.list_directory(directory)
   if not names then
     if errno == ENOENT then
-      return true
+      return false
     end
     return nil, message, errno
   end
@@ -397,28 +583,41 @@ local function open_all(directory, open, objects)
   return true
 end
 
+local function open_both(directory, maps, programs)
+  local some_maps, some_programs, message, errno
+  some_maps, message, errno = open_all(directory .. "/maps", core.load_pinned_map, maps)
+  if some_maps == nil then
+    return nil, message, errno
+  end
+  some_programs, message, errno = open_all(directory .. "/programs", core.load_pinned_program, programs)
+  if some_programs == nil then
+    return nil, message, errno
+  elseif not (some_maps or some_programs) then
+    return nil, "it has neither maps nor programs in it", ENOENT
+  end
+  return true
+end
+
 --- Opens what Collection:pin() has pinned. Names have "_" where they had dots.
 ---@param directory string
 ---@return ebpf.Collection? collection
 ---@return string? message
----@return integer? errno
+---@return integer? errno ENOENT: nothing is there
 function collection.load_pinned(directory)
+  if type(directory) ~= "string" then
+    error(("load_pinned_collection: directory expected, got %s"):format(type(directory)), 2)
+  end
   local maps, programs = {}, {}
-  local listed, message, errno = core.list_directory(directory)
-  if not listed then
-    return nil, message, errno
-  end
-  local ok
-  ok, message, errno = open_all(directory .. "/maps", core.load_pinned_map, maps)
-  if ok then
-    ok, message, errno = open_all(directory .. "/programs", core.load_pinned_program, programs)
-  end
-  if ok then
+  local called, ok, message, errno = pcall(open_both, directory, maps, programs)
+  if called and ok then
     return new_collection(maps, programs)
   end
   close_all(programs)
   close_all(maps)
-  return nil, message, errno
+  if not called then
+    error(ok, 2)
+  end
+  return nil, ('load pinned collection "%s": %s'):format(directory, message), errno
 end
 
 return collection

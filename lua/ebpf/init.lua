@@ -56,11 +56,17 @@ local ebpf = {
 ---@param replacement? string what each other byte becomes; nil: nothing
 ---@return string
 function ebpf.sanitize_name(name, replacement)
-  replacement = replacement or ""
+  if type(name) ~= "string" then
+    error(("sanitize_name: name expected, got %s"):format(type(name)), 2)
+  end
+  replacement = replacement == nil and "" or replacement
+  if type(replacement) ~= "string" then
+    error(("sanitize_name: string expected as the replacement, got %s"):format(type(replacement)), 2)
+  end
   if replacement:find("[^A-Za-z0-9_.]") then
     error(("sanitize_name: the replacement '%s' is itself no valid name"):format(replacement), 2)
   end
-  return (name:gsub("[^A-Za-z0-9_.]", (replacement:gsub("%%", "%%%%"))))
+  return (name:gsub("[^A-Za-z0-9_.]", replacement))
 end
 
 return ebpf

@@ -15,7 +15,8 @@ local map = require "ebpf.map"
 ---@field pin fun(self: ebpf.Link, path: string): true?, string?, integer? in a bpf file system: keeps the program
 --- attached without this process
 ---@field unpin fun(self: ebpf.Link): true?, string?, integer? does nothing when it is not pinned
----@field is_pinned fun(self: ebpf.Link): boolean whether it was pinned, or opened from a pin
+---@field is_pinned fun(self: ebpf.Link): boolean, string? whether it was pinned, or opened from a pin,
+--- and the path of that pin
 ---@field close fun(self: ebpf.Link): true
 ---@field is_closed fun(self: ebpf.Link): boolean
 ---@field fd fun(self: ebpf.Link): integer?, string?, integer?

@@ -78,24 +78,34 @@ function map.fill(target, spec, resolve)
   return true
 end
 
---- Creates a map, with its contents when they are plain data.
-local function create(spec)
-  local new, message, errno = core.new_map(spec)
-  if not new then
-    return nil, message, errno
-  end
-  local ok = true
+--- Puts the contents in that are plain data, and freezes.
+local function complete(new, spec)
+  local ok, message, errno = true, nil, nil
   if not holds_objects[spec.type] then
     ok, message, errno = map.fill(new, spec)
   end
   if ok and spec.freeze then
     ok, message, errno = new:freeze()
   end
-  if not ok then
-    new:close()
+  return ok, message, errno
+end
+
+--- Creates a map, with its contents when they are plain data.
+local function create(spec)
+  local new, message, errno = core.new_map(spec)
+  if not new then
     return nil, message, errno
   end
-  return new
+  local called, ok
+  called, ok, message, errno = pcall(complete, new, spec)
+  if called and ok then
+    return new
+  end
+  new:close()
+  if not called then
+    error(ok, 0)
+  end
+  return nil, message, errno
 end
 
 -- The kernel, or filling in, decides on these where a spec leaves them at 0.
@@ -121,6 +131,7 @@ function map.check_compatible(spec, have)
       wanted[field] = spec[field]
     end
   end
+  wanted.type = core.map_type(spec)
   if spec.type == "perf_event_array" then
     wanted.max_entries = nil -- as many as there are CPUs, whatever the spec says
   end
@@ -147,6 +158,7 @@ local function types_of(spec)
 end
 
 --- The map pinned at a path, if it suits the spec.
+-- @return the map, nil, nil, true; or nil, message, errno
 local function open_for(spec, path)
   local found, message, errno = core.load_pinned_map(path, types_of(spec))
   if not found then
@@ -155,7 +167,7 @@ local function open_for(spec, path)
   local ok
   ok, message, errno = map.check_compatible(spec, found)
   if ok then
-    return found
+    return found, nil, nil, true
   end
   found:close()
   return nil, ("pin \"%s\": %s"):format(path, message), errno
@@ -164,9 +176,9 @@ end
 --- The map pinned under the spec's name, or a new one that is pinned there.
 local function open_or_create(spec, pin_path)
   local path = pin_path .. "/" .. (spec.name:gsub("%.", "_"))
-  local found, message, errno = open_for(spec, path)
+  local found, message, errno, reopened = open_for(spec, path)
   if found or errno ~= ENOENT then
-    return found, message, errno
+    return found, message, errno, reopened
   end
   found, message, errno = create(spec)
   if not found then
@@ -194,6 +206,7 @@ local new_options = { pin_path = true }
 ---@return ebpf.Map? map
 ---@return string? message
 ---@return integer? errno
+---@return true? reopened when it was there already, pinned by its name
 function map.new(spec, options)
   if options then
     abi.check_fields("new_map options", options, new_options)

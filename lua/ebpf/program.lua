@@ -21,7 +21,8 @@ local core = require "ebpf.core"
 --- moves the
 --- pin. EEXIST: something is there; EINVAL: it is no bpf file system
 ---@field unpin fun(self: ebpf.Program): true?, string?, integer? does nothing when it is not pinned
----@field is_pinned fun(self: ebpf.Program): boolean whether it was pinned, or opened from a pin
+---@field is_pinned fun(self: ebpf.Program): boolean, string? whether it was pinned, or opened from a pin,
+--- and the path of that pin
 ---@field close fun(self: ebpf.Program): true
 ---@field is_closed fun(self: ebpf.Program): boolean
 ---@field fd fun(self: ebpf.Program): integer?, string?, integer?

@@ -193,8 +193,8 @@ static const char *const kinds[] = {
 	[INSN_REF_EXTERN] = "extern",
 };
 
-/* insns:references() -> array of {index=, name=, kind=, offset=}, ascending: what instructions
- * refer to by name. kind is "map", "map_value" (with the offset into the value), "call", "func"
+/* insns:references() -> array of {index=, name=, kind=, offset=, resolved=}, ascending: what
+ * instructions refer to by name; resolved is true where they have been given it. kind is "map", "map_value" (with the offset into the value), "call", "func"
  * (the address of a function) or "extern" (a symbol that the object does not define). */
 static int references(lua_State *L)
 {
@@ -213,6 +213,10 @@ static int references(lua_State *L)
 		lua_setfield(L, -2, "kind");
 		if (ref->kind == INSN_REF_MAP_VALUE)
 			set_integer(L, "offset", ref->offset);
+		if (ref->resolved) {
+			lua_pushboolean(L, 1);
+			lua_setfield(L, -2, "resolved");
+		}
 		lua_rawseti(L, -2, (int)i + 1);
 	}
 	return 1;

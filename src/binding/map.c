@@ -547,7 +547,7 @@ static int map_unpin(lua_State *L)
 	return pin_unpin(L, &map_class);
 }
 
-/* m:is_pinned() -> boolean */
+/* m:is_pinned() -> boolean, path or nil */
 static int map_is_pinned(lua_State *L)
 {
 	return pin_is_pinned(L, &map_class);

@@ -171,8 +171,10 @@ int pin_is_pinned(lua_State *L, const struct handle_class *class)
 
 	if (handle->fd < 0)
 		return handle_closed(L, class);
+	lua_settop(L, 1);
 	lua_pushboolean(L, push_string(L, "pinned") != NULL);
-	return 1;
+	lua_insert(L, 2);
+	return 2;
 }
 
 /* /proc calls them "anon_inode:bpf-map" and so on. */

@@ -19,7 +19,8 @@
  * pin(path) -> true, or nil, message, errno. Pinning again under another path moves the pin, and
  * replaces nothing (EEXIST). EINVAL: the path is not in a BPF file system.
  * unpin() -> true, or nil, message, errno. True also when it is not pinned (any more).
- * is_pinned() -> whether this userdata was pinned, or opened from a pin; the file is not looked at.
+ * is_pinned() -> whether this userdata was pinned, or opened from a pin, and the path of that pin
+ * or nil; the file is not looked at.
  */
 int pin_pin(lua_State *L, const struct handle_class *class);
 int pin_unpin(lua_State *L, const struct handle_class *class);
