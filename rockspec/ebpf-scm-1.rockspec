@@ -54,6 +54,7 @@ build = {
         "src/engine/elf.c",
         "src/engine/error.c",
         "src/engine/fork_guard.c",
+        "src/engine/func_info.c",
         "src/engine/insn.c",
         "src/engine/link_insns.c",
         "src/engine/map_btf.c",

@@ -1,5 +1,5 @@
--- Collections on the real kernel: what of an object is loaded, what becomes of its data, calls and initial elements, and
--- that nothing stays when something fails.
+-- Collections on the real kernel: what of an object is loaded, what becomes of its data, calls and initial elements,
+-- and that nothing stays when something fails.
 local ebpf = require "ebpf"
 local lfs = require "lfs"
 local insn = require "spec.support.insn"
@@ -98,7 +98,7 @@ describe("loading a collection", function()
     local three = load_data()
     for _, collection in ipairs { one, two, three } do
       assert.equal(".bss .data .data.own .rodata .rodata.own elements", names(collection.maps))
-      assert.equal("add_letters called_program callbacks calls pruned variables", names(collection.programs))
+      assert.equal("add_letters callbacks called_program calls pruned variables", names(collection.programs))
       assert.equal(165, (assert(collection.programs.variables:test(packet))))
     end
     assert.same(before, describe_value(spec))
@@ -323,7 +323,8 @@ describe("a collection that cannot be loaded", function()
     assert.same({ nil, errno.ENOEXEC }, { collection, code })
     assert.truthy(message:find("^load program \"p$q\": .*invalid character '%$'"), message)
     collection, message, code = ebpf.load(compile(
-      'struct { __uint(type, 2); __uint(key_size, 4); __uint(value_size, 4); __uint(max_entries, 1); } a$b SEC(".maps");'
+      'struct { __uint(type, 2); __uint(key_size, 4); __uint(value_size, 4); __uint(max_entries, 1); } a$b '
+      .. 'SEC(".maps");'
       .. program .. license))
     assert.same({ nil, errno.ENOEXEC }, { collection, code })
     assert.truthy(message:find("^load map \"a$b\": .*invalid character '%$'"), message)

@@ -358,6 +358,11 @@ struct abi_prog_load {
 	uint32_t fd_array_cnt;
 };
 
+struct abi_func_info {
+	uint32_t insn_off;
+	uint32_t type_id;
+};
+
 struct abi_obj {
 	uint64_t pathname;
 	uint32_t bpf_fd;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "func_info.h"
 #include "names.h"
 #include "probe.h"
 #include "sys.h"
@@ -64,6 +65,12 @@ static struct abi_prog_load make_attr(const struct prog_load *spec, unsigned int
 		.prog_ifindex = spec->ifindex,
 	};
 
+	if (spec->functions) {
+		attr.prog_btf_fd = (uint32_t)spec->functions->btf_fd;
+		attr.func_info = sys_ptr(spec->functions->records);
+		attr.func_info_rec_size = sizeof(*spec->functions->records);
+		attr.func_info_cnt = spec->functions->count;
+	}
 	if (!(without & WITHOUT_ATTACH_TYPE))
 		attr.expected_attach_type = spec->attach_type;
 	if (!(without & WITHOUT_NAME))
@@ -312,7 +319,7 @@ static int explain(
 	return -1;
 }
 
-int prog_load(const struct prog_load *spec, struct prog_log *log, struct error *err)
+static int load(const struct prog_load *spec, struct prog_log *log, struct error *err)
 {
 	int ret = -EINVAL;
 
@@ -322,4 +329,25 @@ int prog_load(const struct prog_load *spec, struct prog_log *log, struct error *
 	if (ret < 0 && ret != -EMFILE && ret != -ENFILE)
 		ret = retry(spec, log);
 	return ret < 0 ? explain(spec, ret, log, err) : ret;
+}
+
+int prog_load(const struct prog_load *spec, struct prog_log *log, struct error *err)
+{
+	struct prog_load with_functions = *spec;
+	struct func_info functions;
+	char what[PROG_LOAD_TEXT];
+	int ret;
+
+	if (!func_info_needed(spec->code, spec->count))
+		return load(spec, log, err);
+	ret = func_info_make(&functions, spec->name, spec->code, spec->count);
+	if (ret < 0) {
+		prog_load_describe(spec, what, sizeof(what));
+		error_errno(err, ret, "%s: describe its functions, whose addresses it takes", what);
+		return probe_explain_privilege(err, PROBE_BPF);
+	}
+	with_functions.functions = &functions;
+	ret = load(&with_functions, log, err);
+	func_info_release(&functions);
+	return ret;
 }

@@ -21,6 +21,8 @@ enum {
 	PROG_LOG_MAX = UINT32_MAX >> 2, /* the most that Linux 5.2 and later accept */
 };
 
+struct func_info;
+
 struct prog_load {
 	const char *name; /* cut to what the kernel holds; may be empty */
 	uint32_t type;
@@ -28,6 +30,7 @@ struct prog_load {
 	bool attach_optional; /* old kernels do not know the attach type, and get by without */
 	const struct bpf_insn *code;
 	uint32_t count;
+	const struct func_info *functions; /* NULL; prog_load() finds out itself */
 	const char *license;
 	uint32_t kernel_version;
 	uint32_t flags;
