@@ -176,9 +176,11 @@ end
 --- The map pinned under the spec's name, or a new one that is pinned there.
 local function open_or_create(spec, pin_path)
   local path = pin_path .. "/" .. (spec.name:gsub("%.", "_"))
-  local found, message, errno, reopened = open_for(spec, path)
-  if found or errno ~= ENOENT then
-    return found, message, errno, reopened
+  local found, message, errno = open_for(spec, path)
+  if found then
+    return found, nil, nil, true
+  elseif errno ~= ENOENT then
+    return nil, message, errno
   end
   found, message, errno = create(spec)
   if not found then
