@@ -95,6 +95,54 @@ describe("loading a program", function()
     assert.has_error(function() ebpf.new_program(spec_of(), { log_size = 2 ^ 30 }) end)
   end)
 
+  -- What a program of each type that needs no more than two instructions may return, and attach to.
+  local kinds = {
+    socket_filter = {}, kprobe = {}, sched_cls = {}, sched_act = {}, tracepoint = {}, xdp = {}, perf_event = {},
+    cgroup_skb = {}, cgroup_sock = { returns = 1 }, lwt_in = {}, lwt_out = {}, lwt_xmit = {},
+    sock_ops = { returns = 1 }, sk_skb = {},
+    cgroup_device = { returns = 1 }, sk_msg = { returns = 1 }, raw_tracepoint = {},
+    cgroup_sock_addr = { returns = 1, attach_type = "cgroup_inet4_bind" }, lwt_seg6local = {},
+    sk_reuseport = { returns = 1, attach_type = "sk_reuseport_select" }, flow_dissector = {},
+    cgroup_sysctl = { returns = 1 }, raw_tracepoint_writable = {}, syscall = { flags = 16 }, -- BPF_F_SLEEPABLE
+    cgroup_sockopt = { returns = 1, attach_type = "cgroup_setsockopt" }, netfilter = { returns = 1,
+      attach_type = "netfilter" }, sk_lookup = { returns = 1, attach_type = "sk_lookup" },
+  }
+  for kind, needs in pairs(kinds) do
+    it("can be of type " .. kind, function()
+      local p, message = ebpf.new_program(spec_of {
+        type = kind, instructions = insn.returning(needs.returns or 0), attach_type = needs.attach_type,
+        flags = needs.flags })
+      support.skip_if_unsupported(message, kind)
+      assert(p, message)
+      assert.equal(kind, p:type())
+      assert.equal(kind, assert(p:info()).type)
+      p:close()
+    end)
+  end
+
+  it("takes the addresses of functions, wherever the instructions come from", function()
+    -- r1 = 3; r2 = callback; r3 = r4 = 0; call bpf_loop; exit; callback: r0 = 0; exit
+    local function calling_back(distance)
+      return insn.mov(1, 3) .. insn.slot(0x18, 2, 4, 0, distance) .. insn.slot(0, 0, 0, 0, 0) .. insn.mov(3, 0)
+        .. insn.mov(4, 0) .. insn.slot(0x85, 0, 0, 0, 181) .. insn.exit .. insn.mov(0, 0) .. insn.exit
+    end
+    for _, name in ipairs { "", "loops", "a.b", "7up", "_x", ("long"):rep(30) } do
+      local p = new_program { name = name, instructions = calling_back(5) }
+      assert.equal(3, (assert(p:test(packet))))
+      local before = support.fds()
+      p:close()
+      for fd, what in pairs(before) do
+        assert.is_nil(what:find("btf"), fd .. " " .. what)
+      end
+    end
+    for _, distance in ipairs { -100, 100, 2 ^ 31 - 1, -2 ^ 31, 0, -2 } do
+      local p, message, code = ebpf.new_program(spec_of { instructions = calling_back(distance) })
+      assert.is_nil(p)
+      assert.equal("number", type(code))
+      assert.truthy(message:find('^load program "two": '), message)
+    end
+  end)
+
   it("tells the kernel the first 15 bytes of the name", function()
     local p = new_program { name = "a.name_that_is_rather_long" }
     assert.equal("a.name_that_is_rather_long", p:name())
