@@ -20,6 +20,8 @@ build = {
   modules = {
     ["ebpf.core"] = {
       sources = {
+        "src/binding/btf.c",
+        "src/binding/btf_type_table.c",
         "src/binding/codec.c",
         "src/binding/compat.c",
         "src/binding/core.c",

@@ -7,6 +7,7 @@
 local core = require "ebpf.core"
 local abi = require "ebpf.abi"
 local asm = require "ebpf.asm"
+local btf = require "ebpf.btf"
 local collection = require "ebpf.collection"
 local link = require "ebpf.link"
 local map = require "ebpf.map"
@@ -20,6 +21,7 @@ local ebpf = {
   errno = core.errno,
   wait = wait,
   asm = asm,
+  btf = btf,
 
   load_spec = spec.load,
   parse_spec = spec.parse,

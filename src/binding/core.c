@@ -13,6 +13,7 @@ static void (*const rooms[])(lua_State *L) = {
 	program_register,
 	perf_register,
 	link_register,
+	btf_register,
 	NULL,
 };
 

@@ -343,6 +343,8 @@ void btf_release(struct btf *btf)
 {
 	if (!btf || --btf->references)
 		return;
+	if (btf->weak)
+		*btf->weak = NULL;
 	btf_release(btf->base);
 	btf_index_free(btf->index);
 	free((void *)(uintptr_t)btf->offsets);

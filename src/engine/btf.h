@@ -112,6 +112,7 @@ struct btf {
 	uint32_t first_string; /* string offsets below are the base's */
 	uint32_t string_size; /* of the base too */
 	struct btf_index *index; /* names; NULL until a name is looked for */
+	struct btf **weak; /* where a pointer to this is cleared with the last reference; or NULL */
 };
 
 extern const struct btf_type btf_void;
