@@ -8,7 +8,7 @@ BUILD ?= build
 CFLAGS ?= -O2 -g
 CLANG ?= clang
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
-STD = -std=gnu11 -fPIC -fvisibility=hidden
+STD = -std=gnu11 -fPIC -fvisibility=hidden -fno-plt
 override CFLAGS += $(STD) $(WARN)
 
 SOURCES := $(sort $(wildcard src/engine/*.c src/binding/*.c))

@@ -304,7 +304,7 @@ uint64_t codec_load(const struct codec *codec, const void *bytes)
 	return codec->kind == CODEC_INT ? (uint64_t)sign_extend(value, codec->size) : value;
 }
 
-void codec_push_integer(lua_State *L, const struct codec *codec, const void *bytes)
+static void push_integer(lua_State *L, const struct codec *codec, const void *bytes)
 {
 	uint64_t value = codec_load(codec, bytes);
 
@@ -324,7 +324,7 @@ void codec_push(lua_State *L, const struct codec *codec, int owner, const void *
 		if (size < codec->size)
 			luaL_error(L, "sample of %d bytes is shorter than its type, %d bytes",
 				(int)size, (int)codec->size);
-		codec_push_integer(L, codec, bytes);
+		push_integer(L, codec, bytes);
 		break;
 	case CODEC_CUSTOM:
 		push_function(L, codec, owner, "decode");

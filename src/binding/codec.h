@@ -67,9 +67,6 @@ void codec_encode(lua_State *L, int arg, const struct codec *codec, void *out, c
 /* Pushes the Lua value of `size` bytes. Raises when a custom codec does. */
 void codec_push(lua_State *L, const struct codec *codec, int owner, const void *bytes, size_t size);
 
-/* The Lua value of an integer codec. */
-void codec_push_integer(lua_State *L, const struct codec *codec, const void *bytes);
-
 /* The number an integer codec reads, sign-extended. */
 uint64_t codec_load(const struct codec *codec, const void *bytes);
 

@@ -119,29 +119,6 @@ void compat_open(lua_State *L)
 	luaL_checkversion(L);
 }
 
-void compat_push_u64(lua_State *L, uint64_t value, enum int64_mode mode)
-{
-	(void)mode;
-	lua_pushinteger(L, (lua_Integer)value);
-}
-
-void compat_push_i64(lua_State *L, int64_t value, enum int64_mode mode)
-{
-	(void)mode;
-	lua_pushinteger(L, (lua_Integer)value);
-}
-
-bool compat_natural(lua_State *L, int index, uint64_t *value)
-{
-	lua_Integer i;
-
-	if (!lua_isinteger(L, index))
-		return false;
-	i = lua_tointeger(L, index);
-	*value = (uint64_t)i;
-	return i >= 0;
-}
-
 static const char *number_to_integer(lua_State *L, int index, struct compat_integer *out)
 {
 	lua_Integer i = lua_tointeger(L, index);

@@ -43,8 +43,22 @@ enum int64_mode {
 void compat_open(lua_State *L);
 
 /* Pushes a 64-bit value as `mode` says. On Lua 5.3 and later always an integer. */
+#if LUA_VERSION_NUM >= 503
+static inline void compat_push_u64(lua_State *L, uint64_t value, enum int64_mode mode)
+{
+	(void)mode;
+	lua_pushinteger(L, (lua_Integer)value);
+}
+
+static inline void compat_push_i64(lua_State *L, int64_t value, enum int64_mode mode)
+{
+	(void)mode;
+	lua_pushinteger(L, (lua_Integer)value);
+}
+#else
 void compat_push_u64(lua_State *L, uint64_t value, enum int64_mode mode);
 void compat_push_i64(lua_State *L, int64_t value, enum int64_mode mode);
+#endif
 
 /* An exact integer out of a Lua value. */
 struct compat_integer {
@@ -59,7 +73,20 @@ const char *compat_to_integer(lua_State *L, int index, struct compat_integer *n)
 
 /* The short way for the common case: a number that is an integer and not negative. False says
  * nothing about the value, only that compat_to_integer() has to look at it. */
+#if LUA_VERSION_NUM >= 503
+static inline bool compat_natural(lua_State *L, int index, uint64_t *value)
+{
+	lua_Integer i;
+
+	if (!lua_isinteger(L, index))
+		return false;
+	i = lua_tointeger(L, index);
+	*value = (uint64_t)i;
+	return i >= 0;
+}
+#else
 bool compat_natural(lua_State *L, int index, uint64_t *value);
+#endif
 
 /* Whether it lies within [0, max], or fits a signed integer of `size` bytes. */
 bool compat_is_unsigned(const struct compat_integer *n, uint64_t max);

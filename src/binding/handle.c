@@ -89,22 +89,10 @@ void *handle_new(lua_State *L, const struct handle_class *class, size_t size)
 	return h;
 }
 
-void *handle_test(lua_State *L, int index, const struct handle_class *class)
+void handle_refuse(lua_State *L, int arg, const struct handle_class *class)
 {
-	struct handle *h = lua_touserdata(L, index);
-
-	return h && lua_rawlen(L, index) >= sizeof(*h) && h->class == class ? h : NULL;
-}
-
-void *handle_check(lua_State *L, int arg, const struct handle_class *class)
-{
-	void *h = handle_test(L, arg, class);
-
-	if (!h)
-		luaL_argerror(L, arg,
-			lua_pushfstring(
-				L, "%s expected, got %s", class->name, luaL_typename(L, arg)));
-	return h;
+	luaL_argerror(L, arg,
+		lua_pushfstring(L, "%s expected, got %s", class->name, luaL_typename(L, arg)));
 }
 
 bool handle_reclaimed(lua_State *L, int ret)

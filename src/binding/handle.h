@@ -36,11 +36,27 @@ void handle_register(lua_State *L, const struct handle_class *class);
 /* Pushes a new, closed userdata of `size` zeroed bytes that begins with a struct handle. */
 void *handle_new(lua_State *L, const struct handle_class *class, size_t size);
 
-/* The userdata at `arg`, which may be closed; raises an error when it is something else. */
-void *handle_check(lua_State *L, int arg, const struct handle_class *class);
+/* The userdata at `index`, or NULL when it is something else. Here, for each method of a handle
+ * begins with it. */
+static inline void *handle_test(lua_State *L, int index, const struct handle_class *class)
+{
+	struct handle *h = lua_touserdata(L, index);
 
-/* The userdata at `index`, or NULL when it is something else. */
-void *handle_test(lua_State *L, int index, const struct handle_class *class);
+	return h && lua_rawlen(L, index) >= sizeof(*h) && h->class == class ? h : NULL;
+}
+
+/* Raises: what is at `arg` is no userdata of that class. */
+void handle_refuse(lua_State *L, int arg, const struct handle_class *class);
+
+/* The userdata at `arg`, which may be closed; raises an error when it is something else. */
+static inline void *handle_check(lua_State *L, int arg, const struct handle_class *class)
+{
+	void *h = handle_test(L, arg, class);
+
+	if (!h)
+		handle_refuse(L, arg, class);
+	return h;
+}
 
 /* For the result of a call that opens an fd. When fds ran out (EMFILE, ENFILE) unreachable
  * handles may hold some: collects garbage and returns true, and the call is worth repeating. */

@@ -150,15 +150,17 @@ static bool quick_integer(lua_State *L, int arg, uint64_t max, uint64_t *value)
 
 static int get_quickly(lua_State *L, const struct map *m)
 {
-	uint64_t key, value;
+	uint64_t key, value = 0;
 	int ret;
 
 	if (!m->quick || m->handle.fd < 0 || lua_gettop(L) != 2 ||
 		!quick_integer(L, 2, m->key_max, &key))
 		return 0;
 	ret = sys_map_lookup(m->handle.fd, &key, &value, BPF_ANY);
-	if (ret >= 0)
-		codec_push_integer(L, &m->value, &value);
+	if (ret >= 0 && m->value_size < sizeof(value))
+		lua_pushinteger(L, (lua_Integer)value);
+	else if (ret >= 0)
+		compat_push_u64(L, value, (enum int64_mode)m->int64);
 	else if (ret == -ENOENT)
 		lua_pushnil(L);
 	else
