@@ -3,6 +3,7 @@
 local ebpf = require "ebpf"
 local lfs = require "lfs"
 local insn = require "spec.support.insn"
+local malform = require "spec.support.malform"
 local support = require "spec.support"
 
 local errno = ebpf.errno
@@ -118,6 +119,9 @@ describe("loading a collection", function()
     assert.equal("two", collection.programs.two:name())
     assert.equal(2, (assert(collection.programs.two:test(packet))))
     assert.equal("", names(keep(ebpf.load {}).maps))
+    local spec = load_spec("data")
+    spec.programs = nil
+    assert.equal("", names(keep(spec:load()).programs))
   end)
 
   it("leaves out what loads only when asked for, and sections nobody knows", function()
@@ -137,7 +141,7 @@ describe("loading a collection", function()
     assert.same({ maps = before.maps, programs = before.programs + 1, links = before.links }, open_files())
     -- With a program array come the programs in it.
     collection:close()
-    collection = keep(ebpf.load(support.fixture("collection_maps"), { programs = { "jump", "jump" } }))
+    collection = keep(ebpf.load(support.fixture("collection_maps"), { programs = { "jump", "jump", x = "jump" } }))
     assert.equal("jump tail_first tail_third", names(collection.programs))
     assert.equal("tails", names(collection.maps))
     assert.same({ maps = before.maps + 1, programs = before.programs + 3, links = before.links }, open_files())
@@ -340,6 +344,38 @@ describe("a collection that cannot be loaded", function()
     assert.equal(4, collection.maps[".data.with-dash"]:get(0))
     assert.equal(".data.with_dash", collection.maps[".data.with-dash"]:name())
   end)
+end)
+
+describe("a broken object file", function()
+  -- Each one in a few dozen of all ways to break it; the kernel is asked about what can be read.
+  local EACH = 41
+
+  for _, fixture in ipairs { "collection_data", "values" } do
+    it("is refused or loads, and never raises or leaves anything open: " .. fixture, function()
+      local directory = support.tmpdir()
+      local stripped, path = directory .. "/stripped.o", directory .. "/broken.o"
+      support.check_run { "llvm-strip", "-g", "-o", stripped, support.fixture(fixture) }
+      local bytes = support.read_file(stripped)
+      local before, n, loaded = open_files(), 0, 0
+      for _, sort in ipairs(malform.sorts) do
+        malform.each(bytes, function(label, broken)
+          n = n + 1
+          if n % EACH == 0 then
+            support.write_file(path, broken)
+            local collection, message = ebpf.load(path)
+            if collection then
+              loaded = loaded + 1
+              collection:close()
+            else
+              assert(type(message) == "string" and not message:find("%c"), label)
+            end
+          end
+        end, { sort })
+      end
+      assert.is_true(n > 1000 and loaded > 0)
+      assert.same(before, { maps = count("bpf-map"), programs = count("bpf-prog"), links = count("bpf_link") })
+    end)
+  end
 end)
 
 describe("global variables", function()

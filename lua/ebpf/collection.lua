@@ -262,7 +262,7 @@ local function choose(self, options)
   end
 
   if options.programs then
-    for _, name in ipairs(options.programs) do
+    for _, name in pairs(options.programs) do
       add_program(name)
     end
     return maps, programs
@@ -506,6 +506,21 @@ local function checked_options(self, options)
   return options
 end
 
+--- A table of maps and programs as a collection spec.
+local function as_spec(object)
+  local is_spec = type(object) == "table" and type(object.maps or {}) == "table"
+    and type(object.programs or {}) == "table"
+  if not is_spec then
+    error(("load: path or collection spec expected, got %s"):format(type(object)), 3)
+  end
+  if object.maps and object.programs then
+    return object
+  end
+  local whole = shallow_copy(object)
+  whole.maps, whole.programs = object.maps or {}, object.programs or {}
+  return whole
+end
+
 ---@class ebpf.CollectionOptions
 ---@field maps? table<string, ebpf.Map> used in the place of the spec's maps of these names, when they are like them;
 ---the collection has clones of them
@@ -524,23 +539,9 @@ end
 ---@return integer? errno
 ---@return string? log the whole log of the verifier, when it was the verifier that refused
 function spec.CollectionSpec:load(options)
-  options = checked_options(self, options)
-  return load(self, options, false)
-end
-
---- A table of maps and programs as a collection spec.
-local function as_spec(object)
-  local is_spec = type(object) == "table" and type(object.maps or {}) == "table"
-    and type(object.programs or {}) == "table"
-  if not is_spec then
-    error(("load: path or collection spec expected, got %s"):format(type(object)), 3)
-  end
-  if object.maps and object.programs then
-    return object
-  end
-  local whole = shallow_copy(object)
-  whole.maps, whole.programs = object.maps or {}, object.programs or {}
-  return whole
+  local whole = as_spec(self)
+  options = checked_options(whole, options)
+  return load(whole, options, false)
 end
 
 --- Reads an object file, if it is one, and loads what it describes.
