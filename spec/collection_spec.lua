@@ -226,33 +226,40 @@ describe("loading a collection", function()
     assert.truthy(tostring(collection):find('\n  xdp "variables" %(closed%)$'))
   end)
 
+  -- What is to come out for the objects of the specs: true, or words of the refusal. Others come and go.
+  local outcomes = {
+    bench = true, calls = true, legacy = true, link = true, perf_output = true, program_leaf = true,
+    program_library = true, values = true, collection_data = true, collection_maps = true,
+    program_basic = 'reference to "MY_CONSTANT" is not satisfied',
+    program_caller = 'reference to "add_many" is not satisfied',
+    object = 'create map "bloom": invalid argument (EINVAL)', -- its hash functions are 0xc0ffee
+    collection_broken = "invalid mem access 'map_value_or_null'",
+  }
+
   it("loads every object of the specs, or says what is wrong with it", function()
     local directory = support.bpffs()
-    local expected = {
-      ["program_basic"] = 'reference to "MY_CONSTANT" is not satisfied',
-      ["program_caller"] = 'reference to "add_many" is not satisfied',
-      ["object"] = 'create map "bloom": invalid argument (EINVAL)', -- its hash functions are 0xc0ffee
-      ["collection_broken"] = "invalid mem access 'map_value_or_null'",
-    }
     local path = (os.getenv("EBPF_BUILD") or "build") .. "/bpf"
-    local seen = 0
+    local seen = {}
     for file in lfs.dir(path) do
       local name, variant = file:match("^([^.]*)(.*)%.bpf%.o$")
       if name then
+        local outcome = variant == ".bigendian" and "the object is big-endian" or outcomes[name]
         local collection, message, code = ebpf.load(path .. "/" .. file, { pin_path = directory })
-        local words = variant == ".bigendian" and "the object is big-endian" or expected[name]
-        if words then
-          assert.is_nil(collection, file)
-          assert.truthy(message:find(words, 1, true), message)
-          assert.equal("number", type(code))
+        if collection then
+          assert.is_true(outcome == true or outcome == nil, file)
+          collection:close()
         else
-          assert(collection, file .. ": " .. tostring(message)):close()
+          assert.is_true(outcome ~= true, file .. ": " .. message)
+          assert.truthy(message:find(outcome or "", 1, true), message)
+          assert.equal("number", type(code))
         end
         clear_pins(directory)
-        seen = seen + 1
+        seen[name] = true
       end
     end
-    assert.is_true(seen >= 15)
+    for name in pairs(outcomes) do
+      assert.is_true(seen[name], name)
+    end
   end)
 end)
 
