@@ -139,6 +139,18 @@ static int found(lua_State *L, const struct map *m, int ret, const void *value)
 	return ret == 1 ? map_push_value(L, m, 1, value) : ret;
 }
 
+/* The body of get() and its like. */
+static int look_up_value(lua_State *L, const struct map *m, lookup_function call, const char *what)
+{
+	uint64_t flags = last_flags(L, 3);
+	struct scratch scratch;
+	void *value;
+	int ret;
+
+	ret = lookup(L, m, call, what, flags, &scratch, &value);
+	return found(L, m, ret, value);
+}
+
 /*
  * The short way of get() and put(), for integers and no flags: as little as possible next to the
  * system call. Returns 0 when the call is out of the ordinary, and the long way has to be taken.
@@ -193,13 +205,8 @@ static int map_get(lua_State *L)
 {
 	const struct map *m = handle_check(L, 1, &map_class);
 	int ret = get_quickly(L, m);
-	struct scratch scratch;
-	void *value;
 
-	if (ret)
-		return ret;
-	ret = lookup(L, m, sys_map_lookup, "get from", last_flags(L, 3), &scratch, &value);
-	return found(L, m, ret, value);
+	return ret ? ret : look_up_value(L, m, sys_map_lookup, "get from");
 }
 
 /* m:get_bytes(key) -> string | nil | nil, message, errno
@@ -223,14 +230,8 @@ static int map_get_bytes(lua_State *L)
 static int map_get_and_delete(lua_State *L)
 {
 	const struct map *m = handle_check(L, 1, &map_class);
-	uint64_t flags = last_flags(L, 3);
-	struct scratch scratch;
-	void *value;
-	int ret;
 
-	ret = lookup(
-		L, m, sys_map_lookup_and_delete, "get and delete from", flags, &scratch, &value);
-	return found(L, m, ret, value);
+	return look_up_value(L, m, sys_map_lookup_and_delete, "get and delete from");
 }
 
 /* m:get_integer_sum(key) -> integer | false | nil | nil, message, errno
@@ -257,9 +258,8 @@ static int map_get_integer_sum(lua_State *L)
 	return ret ? ret : 1;
 }
 
-static int update(lua_State *L, uint64_t flags, const char *what)
+static int put_value(lua_State *L, const struct map *m, uint64_t flags, const char *what)
 {
-	struct map *m = handle_check(L, 1, &map_class);
 	struct scratch key_scratch, value_scratch;
 	const void *key;
 	void *value;
@@ -267,9 +267,6 @@ static int update(lua_State *L, uint64_t flags, const char *what)
 
 	if (m->handle.fd < 0)
 		return handle_closed(L, &map_class);
-	ret = put_quickly(L, m, flags, what);
-	if (ret)
-		return ret;
 	flags |= last_flags(L, 4);
 	map_prepare_key(L, m, 1, 2);
 	map_prepare_value(L, m, 1, 3);
@@ -282,6 +279,14 @@ static int update(lua_State *L, uint64_t flags, const char *what)
 		return map_failure(L, 1, ret, what);
 	lua_pushboolean(L, 1);
 	return 1;
+}
+
+static int update(lua_State *L, uint64_t flags, const char *what)
+{
+	const struct map *m = handle_check(L, 1, &map_class);
+	int ret = put_quickly(L, m, flags, what);
+
+	return ret ? ret : put_value(L, m, flags, what);
 }
 
 /* m:put(key, value [, "lock"]) -> true | nil, message, errno
