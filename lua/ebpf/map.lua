@@ -1,4 +1,5 @@
---- Maps: what is more pleasant in Lua than in C. The methods themselves are described in ebpf.meta.
+--- Maps. Most methods are C's, described above the functions in src/binding/map*.c; here is what is more pleasant in
+--- Lua.
 local core = require "ebpf.core"
 local abi = require "ebpf.abi"
 require "ebpf.luajit" -- replaces get and put where that pays
@@ -6,6 +7,42 @@ require "ebpf.luajit" -- replaces get and put where that pays
 local map = {}
 
 local methods = core.methods.map
+
+--- A map in the kernel. Keys and values are what their types say: integers, strings, what a codec makes of them. Values
+--- of per-CPU maps are arrays, one value per possible CPU; those of maps of maps and program arrays are maps and programs.
+--- `tostring(m)` gives `hash "events" #7`, where 7 is the fd. Each method of a closed one returns nil, message, EBADF.
+---@class ebpf.Map
+---@field get fun(self: ebpf.Map, key: any, flags?: "lock"): any, string?, integer? nil alone: no such key
+---@field get_bytes fun(self: ebpf.Map, key: any): string?, string?, integer? the value as the kernel has it
+---@field get_and_delete fun(self: ebpf.Map, key: any, flags?: "lock"): any, string?, integer?
+---@field get_sum fun(self: ebpf.Map, key: any): any, string?, integer?
+---@field put fun(self: ebpf.Map, key: any, value: any, flags?: "lock"): true?, string?, integer?
+---@field put_bytes fun(self: ebpf.Map, key: any, bytes: string): true?, string?, integer?
+---@field create fun(self: ebpf.Map, key: any, value: any, flags?: "lock"): true?, string?, integer? EEXIST: it is there
+---@field replace fun(self: ebpf.Map, key: any, value: any, flags?: "lock"): true?, string?, integer? ENOENT: it is not
+---@field delete fun(self: ebpf.Map, key: any): true?, string?, integer? a missing key is fine
+---@field delete_strict fun(self: ebpf.Map, key: any): true?, string?, integer? ENOENT: it is not there
+---@field next_key fun(self: ebpf.Map, key?: any): any, string?, integer? nil alone: the end
+---@field next_key_bytes fun(self: ebpf.Map, key?: string): string?, string?, integer?
+---@field iterate fun(self: ebpf.Map): fun(): any, any `for key, value in m:iterate() do`
+---@field get_batch fun(self: ebpf.Map, keys: any[]): table?, integer|string, integer? values by position, how many
+---@field put_batch fun(self: ebpf.Map, keys: table, values?: any[]): integer?, string?, integer?, integer? how many
+---@field delete_batch fun(self: ebpf.Map, keys: any[]): integer?, string?, integer?, integer? how many there were
+---@field drain fun(self: ebpf.Map): any[]?, any ... keys, values and how many; of queues and stacks: values, how many
+---@field push fun(self: ebpf.Map, value: any, flags?: "exist"): true?, string?, integer?
+---@field pop fun(self: ebpf.Map): any, string?, integer?
+---@field peek fun(self: ebpf.Map, value?: any): any, string?, integer? of a bloom filter: whether `value` may be in it
+---@field freeze fun(self: ebpf.Map): true?, string?, integer?
+---@field clone fun(self: ebpf.Map): ebpf.Map?, string?, integer? another for the same map; not pinned
+---@field pin fun(self: ebpf.Map, path: string): true?, string?, integer? in a bpf file system
+---@field unpin fun(self: ebpf.Map): true?, string?, integer?
+---@field is_pinned fun(self: ebpf.Map): boolean, string?
+---@field info fun(self: ebpf.Map): table?, string?, integer? the fields of the kernel's struct bpf_map_info, and `frozen`
+---@field abi fun(self: ebpf.Map): table type, key_size, value_size, max_entries, flags
+---@field name fun(self: ebpf.Map): string whole when it was made here, else the 15 bytes that the kernel keeps
+---@field close fun(self: ebpf.Map): true
+---@field is_closed fun(self: ebpf.Map): boolean
+---@field fd fun(self: ebpf.Map): integer?, string?, integer?
 
 local EEXIST, EINVAL, ENOENT = core.errno.EEXIST, core.errno.EINVAL, core.errno.ENOENT
 
