@@ -195,6 +195,9 @@ describe("loading a program", function()
         local p = assert(ebpf.new_program {
           type = "xdp", instructions = insn.returning(0), license = "GPL" })
         assert(ebpf.program_from_id(assert(p:clone()):info().id))
+        -- This one takes the address of a function, of which the kernel has to be told by another file.
+        assert(ebpf.new_program { type = "xdp", license = "GPL",
+          instructions = insn.slot(0x18, 2, 4, 0, 3) .. insn.slot(0, 0, 0, 0, 0) .. insn.returning(0):rep(2) })
       end]])
     assert.same({ "", 0 }, { output, status })
   end)
