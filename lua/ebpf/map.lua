@@ -9,7 +9,7 @@ local map = {}
 local methods = core.methods.map
 
 --- A map in the kernel. Keys and values are what their types say: integers, strings, what a codec makes of them. Values
---- of per-CPU maps are arrays, one value per possible CPU; those of maps of maps and program arrays are maps and programs.
+--- of per-CPU maps are arrays, one value per possible CPU; those of maps of maps and program arrays, maps and programs.
 --- `tostring(m)` gives `hash "events" #7`, where 7 is the fd. Each method of a closed one returns nil, message, EBADF.
 ---@class ebpf.Map
 ---@field get fun(self: ebpf.Map, key: any, flags?: "lock"): any, string?, integer? nil alone: no such key
@@ -37,7 +37,7 @@ local methods = core.methods.map
 ---@field pin fun(self: ebpf.Map, path: string): true?, string?, integer? in a bpf file system
 ---@field unpin fun(self: ebpf.Map): true?, string?, integer?
 ---@field is_pinned fun(self: ebpf.Map): boolean, string?
----@field info fun(self: ebpf.Map): table?, string?, integer? the fields of the kernel's struct bpf_map_info, and `frozen`
+---@field info fun(self: ebpf.Map): table?, string?, integer? fields of struct bpf_map_info, and `frozen`
 ---@field abi fun(self: ebpf.Map): table type, key_size, value_size, max_entries, flags
 ---@field name fun(self: ebpf.Map): string whole when it was made here, else the 15 bytes that the kernel keeps
 ---@field close fun(self: ebpf.Map): true
