@@ -43,6 +43,15 @@ local function check_like(expected, b, id)
   end
 end
 
+-- 32-bit words in the order of this machine's BTF.
+local function words(...)
+  local bytes = {}
+  for i, n in ipairs { ... } do
+    bytes[i] = string.char(n % 256, math.floor(n / 256) % 256, math.floor(n / 65536) % 256, math.floor(n / 2 ^ 24))
+  end
+  return table.concat(bytes)
+end
+
 describe("BTF of the kernel", function()
   local kernel
 
@@ -305,13 +314,6 @@ end
 describe("split BTF", function()
   -- A pointer to type `id` and a typedef of that pointer, whose name is at `name` among all strings.
   local function split(id, name, pointer, strings)
-    local function words(...)
-      local bytes = {}
-      for i, n in ipairs { ... } do
-        bytes[i] = string.char(n % 256, math.floor(n / 256) % 256, math.floor(n / 65536) % 256, math.floor(n / 2 ^ 24))
-      end
-      return table.concat(bytes)
-    end
     local types = words(0, 2 * 2 ^ 24, id) .. words(name, 8 * 2 ^ 24, pointer)
     return "\159\235\1\0" .. words(24, 0, #types, #types, #strings) .. types .. strings
   end
@@ -366,5 +368,182 @@ describe("BTF that is malformed or missing", function()
     b, message, code = btf.load(support.fixture("legacy", "nodebug"))
     assert.same({ nil, errno.ENOEXEC }, { b, code })
     assert.matches("no section .BTF: compile with %-g$", message)
+  end)
+end)
+
+describe("C made of BTF", function()
+  local header -- of the kernel
+  local directory
+
+  setup(function()
+    directory = support.tmpdir()
+    local kernel = assert(btf.load_kernel())
+    header = assert(kernel:c_dump())
+    kernel:close()
+    support.write_file(directory .. "/vmlinux.h", header)
+  end)
+
+  local function compile(source, target)
+    support.write_file(directory .. "/source.bpf.c", source)
+    support.check_run { "clang", "-Wall", "-Werror", "-O2", "-g", "-target", target or "bpf", "-I", directory,
+      "-c", directory .. "/source.bpf.c", "-o", directory .. "/object.bpf.o" }
+    return close(assert(btf.load(directory .. "/object.bpf.o")))
+  end
+
+  local transparent = { typedef = true, const = true, volatile = true, restrict = true, type_tag = true }
+
+  local function behind(b, id)
+    local type = b:type(id)
+    while transparent[type.kind] do
+      type = b:type(type.type)
+    end
+    return type
+  end
+
+  -- What differs between two types that should be one, member by member down to the named structs; nil: nothing.
+  local function difference(b, b_id, c, c_id, inner)
+    local x, y = behind(b, b_id), behind(c, c_id)
+    if x.size ~= y.size or x.count ~= y.count or x.kind:match("^[a-z]+") ~= y.kind:match("^[a-z]+") then
+      return ("%s of %s, %s of %s"):format(x.kind, x.size or x.count, y.kind, y.size or y.count)
+    elseif x.kind == "array" then
+      return difference(b, x.type, c, y.type, true)
+    elseif not x.members or (inner and x.name) then
+      return nil
+    end
+    for i, ours in ipairs(x.members) do
+      local theirs = y.members[i] or {}
+      if ours.name ~= theirs.name or ours.offset ~= theirs.offset or ours.bits ~= theirs.bits then
+        return ("%s at %s: %s, %s at %s: %s"):format(ours.name, ours.offset, ours.bits, theirs.name, theirs.offset,
+          theirs.bits)
+      end
+      local found = difference(b, ours.type, c, theirs.type, true)
+      if found then
+        return (ours.name or "?") .. ": " .. found
+      end
+    end
+  end
+
+  -- Compiles the header with a variable of each type, and compares what the compiler made of it.
+  -- @param ids of structs, unions and typedefs with names that no other type has
+  local function check_layout(b, text, ids, target)
+    local lines = { text, "union every_type {" }
+    for _, id in ipairs(ids) do
+      local type = b:type(id)
+      lines[#lines + 1] = ("%s %s m%d;"):format(type.kind == "typedef" and "" or type.kind, type.name, id)
+    end
+    lines[#lines + 1] = "} every_variable;"
+    local c = compile(table.concat(lines, "\n"):gsub("^#pragma once", ""), target)
+    for _, each in ipairs(select(2, assert(c:find("every_type", "union"))).members) do
+      local id = tonumber(each.name:match("^m(%d+)$"))
+      if id then
+        local found = difference(b, id, c, each.type)
+        assert.is_nil(found and b:type(id).name .. ": " .. found)
+      end
+    end
+    c:close()
+  end
+
+  local tags = { "struct", "union", "enum", "enum64", "fwd" }
+
+  local function is_unique(b, type)
+    local count = 0
+    for _, kind in ipairs(type.kind == "typedef" and { "typedef" } or tags) do
+      count = count + #b:find_all(type.name, kind)
+    end
+    return count == 1
+  end
+
+  local function records(b, step)
+    local ids = {}
+    for id = 1, #b, step do
+      local type = b:type(id)
+      if type.name and (type.members or (type.kind == "typedef" and behind(b, id).members)) and is_unique(b, type) then
+        ids[#ids + 1] = id
+      end
+    end
+    return ids
+  end
+
+  for variant, target in pairs { little = "bpfel", bigendian = "bpfeb" } do
+    it("has the layout it came from, " .. variant, function()
+      local b = close(assert(btf.load(support.fixture("btf", variant == "bigendian" and variant or nil))))
+      local ids = records(b, 1)
+      assert.is_true(#ids >= 9)
+      check_layout(b, assert(b:c_dump()), ids, target)
+    end)
+  end
+
+  it("has the layout of the kernel's types", function()
+    local kernel = close(assert(btf.load_kernel()))
+    local ids = records(kernel, 13)
+    assert.is_true(#ids > 100)
+    check_layout(kernel, header, ids)
+  end)
+
+  it("can be the vmlinux.h of programs", function()
+    -- In the place of the headers that the fixtures include.
+    assert(require("lfs").mkdir(directory .. "/linux"))
+    support.write_file(directory .. "/linux/bpf.h", '#include "vmlinux.h"\n')
+    support.write_file(directory .. "/linux/types.h", '#include "vmlinux.h"\n')
+    for _, name in ipairs { "values", "link", "bench" } do
+      local object = ("%s/%s.bpf.o"):format(directory, name)
+      support.check_run { "clang", "-Wall", "-O2", "-g", "-mcpu=v3", "-target", "bpf", "-I", directory, "-c",
+        ("spec/bpf/%s.bpf.c"):format(name), "-o", object }
+      local ours, theirs = assert(ebpf.load_spec(object)), assert(ebpf.load_spec(support.fixture(name)))
+      for program, spec in pairs(theirs.programs) do
+        assert.equal(#spec.instructions, #ours.programs[program].instructions)
+      end
+      for map, spec in pairs(theirs.maps) do
+        assert.same({ spec.key_size, spec.value_size }, { ours.maps[map].key_size, ours.maps[map].value_size })
+      end
+    end
+  end)
+
+  it("has each name once", function()
+    assert.matches("\nstruct list_head {\n\tstruct list_head %*next;\n\tstruct list_head %*prev;\n};\n", header)
+    assert.matches("^#ifndef __VMLINUX_H__\n#define __VMLINUX_H__\n", header)
+    assert.matches("___2", header)
+  end)
+
+  it("can be of one type, with what it needs", function()
+    local kernel = close(assert(btf.load_kernel()))
+    local text = assert(kernel:c_dump("hlist_node"))
+    local body = text:match("apply_to = record%)\n#endif\n\n(.-)\n#ifndef")
+    assert.equal("struct hlist_node;\n\n"
+      .. "struct hlist_node {\n\tstruct hlist_node *next;\n\tstruct hlist_node **pprev;\n};\n", body)
+    compile((assert(kernel:c_dump("task_struct")):gsub("^#pragma once", "")) .. "\nstruct task_struct task;")
+    local none, message, code = kernel:c_dump("no_such_type")
+    assert.same({ nil, 'dump BTF "vmlinux" as C: no struct, union, enum or typedef is called "no_such_type"',
+      errno.ENOENT }, { none, message, code })
+  end)
+
+  it("is refused for types that contain themselves", function()
+    local types = words(1, 4 * 2 ^ 24 + 1, 8, 1, 1, 0)
+    local b = close(assert(btf.parse("\159\235\1\0" .. words(24, 0, #types, #types, 3) .. types .. "\0x\0")))
+    local none, message, code = b:c_dump()
+    assert.same({ nil, 'dump BTF "bytes" as C: BTF type 1 contains itself', errno.ENOEXEC }, { none, message, code })
+  end)
+
+  it("is C only, whatever names are", function()
+    local strings = "\0int\0a{};*/\0008 x\0"
+    local types = words(1, 1 * 2 ^ 24, 4, 0x01000020) .. words(5, 4 * 2 ^ 24 + 1, 4, 12, 1, 0)
+    local b = close(assert(btf.parse("\159\235\1\0" .. words(24, 0, #types, #types, #strings) .. types .. strings)))
+    assert.matches("struct a_____ {\n\tint _8_x;\n};\n", (b:c_dump()))
+  end)
+end)
+
+describe("BTF that is damaged in any way", function()
+  it("is never unsafe, endless or greedy", function()
+    local path = support.tmpdir() .. "/btf_fuzz"
+    support.check_run(("cc -g -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=all -o %s "
+      .. "spec/fuzz/btf_fuzz.c src/engine/btf*.c src/engine/elf.c src/engine/error.c src/engine/pool.c "
+      .. "src/engine/probe.c src/engine/sys.c -lelf"):format(path))
+    local seeds = { ["lua5.4"] = 1, ["lua5.3"] = 2, luajit = 3 }
+    local output, status = support.run(("%s %s 15000 %d"):format(path, support.fixture("btf"),
+      seeds[support.lua_name] or 4))
+    assert.equal(0, status, output)
+    local tried, parsed = output:match("^(%d+) tried, (%d+) parsed\n$")
+    assert.is_true(tonumber(tried) > 20000, output)
+    assert.is_true(tonumber(parsed) > 1000, output)
   end)
 end)

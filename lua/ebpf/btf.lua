@@ -54,6 +54,10 @@ local core = require "ebpf.core"
 --- of that name, ascending, none too; without a kind: of all kinds
 ---@field type fun(self: ebpf.Btf, id: integer): ebpf.Type?, string?, integer? ENOENT: there is no such id
 ---@field size_of fun(self: ebpf.Btf, id: integer): integer?, string?, integer? bytes; nil alone: a type without a size
+---@field c_dump fun(self: ebpf.Btf, name: string?): string?, string?, integer? a C header that clang compiles to the
+--- same layout, of all types (of split BTF: those that it adds) or of those of that name, with what they need; the
+--- kernel's is fit to be a vmlinux.h. Names used twice get suffixes; functions and variables are left out. ENOENT: no
+--- struct, union, enum or typedef has that name; ENOEXEC: malformed types that contain themselves
 ---@field close fun(self: ebpf.Btf): true frees the memory, unless others hold the same types
 ---@field is_closed fun(self: ebpf.Btf): boolean
 

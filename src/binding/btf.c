@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../engine/btf_dump.h"
 #include "btf_object.h"
 #include "btf_type_table.h"
 #include "failure.h"
@@ -376,6 +377,37 @@ static int size_of(lua_State *L)
 	return 1;
 }
 
+/*
+ * btf:c_dump([name]): a C header that clang for BPF compiles to the same layout.
+ *
+ * name  string: only the types of that name, and what they need; nil: all types, of split BTF
+ *       those that it adds, and what they need
+ *
+ * Returns a string, the kernel's fit to be a vmlinux.h; or nil, message, errno: ENOENT when no type
+ * has that name, ENOEXEC when types contain themselves. Names used twice get a suffix (___2);
+ * functions and variables are left out.
+ */
+static int c_dump(lua_State *L)
+{
+	const char *name = luaL_optstring(L, 2, NULL);
+	struct btf_object *held = hold(L);
+	const char *guard;
+	struct error err;
+	size_t size;
+
+	if (!held)
+		return closed(L);
+	guard = strcmp(held->name, "vmlinux") == 0 && !name ? "__VMLINUX_H__" : NULL;
+	if (btf_dump_c(held->btf, name, guard, &held->text, &size, &err) < 0) {
+		error_prefix(&err, "dump BTF \"%s\" as C", held->name);
+		let_go(held);
+		return failure_push(L, &err);
+	}
+	lua_pushlstring(L, held->text, size);
+	let_go(held);
+	return 1;
+}
+
 /* btf:close() -> true: releases it; the memory is freed when nothing else has it open. */
 static int close_object(lua_State *L)
 {
@@ -422,6 +454,7 @@ static void register_class(lua_State *L)
 		{"find_all", find_all},
 		{"type", type},
 		{"size_of", size_of},
+		{"c_dump", c_dump},
 		{"close", close_object},
 		{"is_closed", is_closed},
 		{NULL, NULL},

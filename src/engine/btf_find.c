@@ -27,6 +27,8 @@ struct chains {
 	uint32_t *heads; /* positions by hash; NULL: there is no index yet */
 	uint32_t mask; /* of the hash */
 	struct entry *entries; /* [0] is none */
+	uint32_t last; /* the entry found last, where looking for more of the same goes on */
+	uint32_t last_hash;
 };
 
 struct btf_index {
@@ -140,6 +142,7 @@ static void make_chains(const struct btf *btf, struct chains *chains, uint32_t m
 		return;
 	}
 	chains->mask = buckets - 1;
+	chains->entries[0] = (struct entry){.id = 0};
 	fill_chains(btf, chains, mask);
 }
 
@@ -162,15 +165,21 @@ static bool matches(const struct btf *btf, uint32_t id, const struct search *s)
 }
 
 static uint32_t find_in_chains(
-	const struct btf *btf, const struct chains *chains, const struct search *s, uint32_t after)
+	const struct btf *btf, struct chains *chains, const struct search *s, uint32_t after)
 {
-	uint32_t at = chains->heads[hash_name(s->name, s->essential) & chains->mask];
+	uint32_t hash = hash_name(s->name, s->essential) & chains->mask;
+	uint32_t at = chains->heads[hash];
 	uint32_t id;
 
+	if (after && hash == chains->last_hash && chains->entries[chains->last].id == after)
+		at = chains->entries[chains->last].next;
 	for (; at; at = chains->entries[at].next) {
 		id = chains->entries[at].id;
-		if (id > after && matches(btf, id, s))
+		if (id > after && matches(btf, id, s)) {
+			chains->last = at;
+			chains->last_hash = hash;
 			return id;
+		}
 	}
 	return 0;
 }
