@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "type.h"
+
 void *scratch_get(lua_State *L, struct scratch *scratch, size_t size)
 {
 	return size <= SCRATCH_SIZE ? scratch->bytes : lua_newuserdata(L, size);
 }
 
-/* The types that have a name; struct types will be looked up behind them. */
+/* The types that have a name here; all others are C declarations. */
 static const struct named_codec {
 	const char *name;
 	struct codec codec;
@@ -37,16 +39,45 @@ struct codec codec_default(uint32_t size)
 	};
 }
 
-static struct codec codec_by_name(lua_State *L, const char *name, const char *what)
+/* Whether a text is one word: then it is a name, right or wrong. */
+static bool is_word(const char *text)
 {
+	size_t size = strlen(text);
+
+	return size && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_") == size;
+}
+
+/* The codec of the type userdata on top of the stack, which is popped; `slot` of the table at
+ * `owner_table` keeps it. */
+static struct codec codec_by_type(lua_State *L, int owner_table, uint8_t slot, const char *what)
+{
+	struct codec codec;
+
+	type_codec(lua_touserdata(L, -1), &codec);
+	codec.slot = slot;
+	if (!codec.size)
+		luaL_error(L, "type of the %s has no bytes", what);
+	lua_rawseti(L, owner_table, slot);
+	return codec;
+}
+
+static struct codec codec_by_name(
+	lua_State *L, const char *name, int owner_table, uint8_t slot, const char *what)
+{
+	struct error err;
 	size_t i;
 
 	for (i = 0; i < sizeof(named_codecs) / sizeof(named_codecs[0]); i++) {
 		if (strcmp(named_codecs[i].name, name) == 0)
 			return named_codecs[i].codec;
 	}
-	luaL_error(L, "unknown type '%s' for the %s", name, what);
-	return codec_default(0);
+	if (type_push_compiled(L, name, strlen(name), &err) < 0) {
+		if (is_word(name))
+			luaL_error(L, "unknown type '%s' for the %s", name, what);
+		luaL_error(L, "type of the %s: %s", what, err.text);
+	}
+	return codec_by_type(L, owner_table, slot, what);
 }
 
 static void check_function(lua_State *L, int index, const char *field, const char *what)
@@ -91,14 +122,21 @@ struct codec codec_parse(lua_State *L, int index, uint32_t size, enum int64_mode
 		codec = codec_default(size);
 		break;
 	case LUA_TSTRING:
-		codec = codec_by_name(L, lua_tostring(L, index), what);
+		codec = codec_by_name(L, lua_tostring(L, index), owner_table, slot, what);
+		break;
+	case LUA_TUSERDATA:
+		if (!type_test(L, index))
+			luaL_error(L, "type of the %s: this userdata is no type", what);
+		lua_pushvalue(L, index);
+		codec = codec_by_type(L, owner_table, slot, what);
 		break;
 	case LUA_TTABLE:
 		codec = codec_by_table(L, index, owner_table, slot, what);
 		break;
 	default:
 		luaL_error(L,
-			"type of the %s: name or table {size=, encode=, decode=} expected, got %s",
+			"type of the %s: C declaration, ebpf.type() or table {size=, encode=, "
+			"decode=} expected, got %s",
 			what, luaL_typename(L, index));
 		return codec_default(size);
 	}
@@ -107,7 +145,8 @@ struct codec codec_parse(lua_State *L, int index, uint32_t size, enum int64_mode
 	if (size && codec.size != size)
 		luaL_error(L, "type of the %s has %d bytes, the %s has %d", what, (int)codec.size,
 			what, (int)size);
-	codec.int64 = int64;
+	if (int64 != INT64_EXACT || codec.kind != CODEC_LAYOUT)
+		codec.int64 = int64;
 	return codec;
 }
 
@@ -193,8 +232,7 @@ static const char *integer_problem(
 	return text;
 }
 
-/* The low `size` bytes of a number, in the machine's byte order. */
-static void store(void *out, uint64_t value, uint32_t size)
+void codec_store_bytes(void *out, uint64_t value, uint32_t size)
 {
 	uint32_t u32 = (uint32_t)value;
 	uint16_t u16 = (uint16_t)value;
@@ -215,7 +253,7 @@ static void store(void *out, uint64_t value, uint32_t size)
 	}
 }
 
-static uint64_t load(const void *bytes, uint32_t size)
+uint64_t codec_load_bytes(const void *bytes, uint32_t size)
 {
 	uint64_t u64;
 	uint32_t u32;
@@ -238,8 +276,7 @@ static uint64_t load(const void *bytes, uint32_t size)
 	}
 }
 
-/* What was given, for a message: a number or string itself, else its type. */
-static const char *describe(lua_State *L, int arg, char *text, size_t size)
+const char *codec_describe(lua_State *L, int arg, char *text, size_t size)
 {
 	switch (lua_type(L, arg)) {
 	case LUA_TNUMBER:
@@ -271,10 +308,10 @@ static void encode_integer(
 		problem = integer_problem(codec, &n, text, sizeof(text));
 	if (problem) {
 		snprintf(wrong, sizeof(wrong), "%s: %s, got %s", what, problem,
-			describe(L, arg, value, sizeof(value)));
+			codec_describe(L, arg, value, sizeof(value)));
 		luaL_argerror(L, arg, wrong);
 	}
-	store(out, n.value, codec->size);
+	codec_store_bytes(out, n.value, codec->size);
 }
 
 void codec_encode(lua_State *L, int arg, const struct codec *codec, void *out, const char *what)
@@ -283,7 +320,7 @@ void codec_encode(lua_State *L, int arg, const struct codec *codec, void *out, c
 
 	if (codec->kind == CODEC_UINT && compat_natural(L, arg, &value) &&
 		value <= UINT64_MAX >> (64 - codec->size * 8))
-		store(out, value, codec->size);
+		codec_store_bytes(out, value, codec->size);
 	else if (codec->kind == CODEC_UINT || codec->kind == CODEC_INT)
 		encode_integer(L, arg, codec, out, what);
 	else
@@ -299,7 +336,7 @@ static int64_t sign_extend(uint64_t value, uint32_t size)
 
 uint64_t codec_load(const struct codec *codec, const void *bytes)
 {
-	uint64_t value = load(bytes, codec->size);
+	uint64_t value = codec_load_bytes(bytes, codec->size);
 
 	return codec->kind == CODEC_INT ? (uint64_t)sign_extend(value, codec->size) : value;
 }
@@ -325,6 +362,12 @@ void codec_push(lua_State *L, const struct codec *codec, int owner, const void *
 			luaL_error(L, "sample of %d bytes is shorter than its type, %d bytes",
 				(int)size, (int)codec->size);
 		push_integer(L, codec, bytes);
+		break;
+	case CODEC_LAYOUT:
+		if (size < codec->size)
+			luaL_error(L, "sample of %d bytes is shorter than its type, %d bytes",
+				(int)size, (int)codec->size);
+		codec_push_layout(L, codec, owner, bytes);
 		break;
 	case CODEC_CUSTOM:
 		push_function(L, codec, owner, "decode");

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How bytes of the kernel become Lua values and back: the type of a key, a value or a sample.
- * Given as "u8".."u64", "i8".."i64", "bytes", or a table {size=, encode=, decode=}. With no type
- * at all, 1, 2, 4 and 8 bytes are an unsigned native integer, any other size is a string.
+ * Given as "u8".."u64", "i8".."i64", "bytes", as a C declaration, as what ebpf.type() returns, or as
+ * a table {size=, encode=, decode=}. With no type at all, 1, 2, 4 and 8 bytes are an unsigned
+ * native integer, any other size is a string.
  */
 #ifndef EBPF_CODEC_H
 #define EBPF_CODEC_H
 
+#include "../engine/layout.h"
 #include "compat.h"
 
 #pragma GCC visibility push(hidden)
@@ -16,14 +18,16 @@ enum codec_kind {
 	CODEC_UINT,
 	CODEC_INT,
 	CODEC_CUSTOM, /* Lua functions; [slot] of the owner's user value holds their table */
+	CODEC_LAYOUT, /* a C type; [slot] holds its userdata, and that the layout */
 };
 
 struct codec {
 	uint32_t size;
 	uint8_t kind;
 	uint8_t int64; /* enum int64_mode */
-	uint8_t slot; /* CODEC_CUSTOM */
+	uint8_t slot; /* CODEC_CUSTOM, CODEC_LAYOUT */
 	bool guessed; /* from the size alone: a string of that size is taken as it is */
+	const struct layout *layout; /* CODEC_LAYOUT */
 };
 
 /* Scratch memory for one call: on the C stack while it is small, else a userdata left on the
@@ -51,21 +55,36 @@ enum int64_mode codec_parse_int64(lua_State *L, int index);
 void codec_prepare_custom(
 	lua_State *L, int arg, const struct codec *codec, int owner, const char *what);
 
+/* For struct types: replaces the table at `arg` by its bytes. See codec_layout.c. */
+void codec_prepare_layout(
+	lua_State *L, int arg, const struct codec *codec, int owner, const char *what);
+void codec_push_layout(lua_State *L, const struct codec *codec, int owner, const void *bytes);
+
 /*
  * Encoding goes in two steps. codec_prepare() may run Lua code: it replaces the argument at
- * `arg` by a string when the codec is a custom one of the userdata at `owner`. codec_encode()
- * runs none: it writes codec->size bytes, or raises an error that points at the argument.
+ * `arg` by a string when the codec is a custom one, or a C type, of the userdata at `owner`.
+ * codec_encode() runs none: it writes codec->size bytes, or raises an error that points at the
+ * argument.
  */
 static inline void codec_prepare(
 	lua_State *L, int arg, const struct codec *codec, int owner, const char *what)
 {
 	if (codec->kind == CODEC_CUSTOM)
 		codec_prepare_custom(L, arg, codec, owner, what);
+	else if (codec->kind == CODEC_LAYOUT)
+		codec_prepare_layout(L, arg, codec, owner, what);
 }
 void codec_encode(lua_State *L, int arg, const struct codec *codec, void *out, const char *what);
 
 /* Pushes the Lua value of `size` bytes. Raises when a custom codec does. */
 void codec_push(lua_State *L, const struct codec *codec, int owner, const void *bytes, size_t size);
+
+/* The unsigned number in `size` bytes (1, 2, 4 or 8) of the machine's byte order, and back. */
+uint64_t codec_load_bytes(const void *bytes, uint32_t size);
+void codec_store_bytes(void *out, uint64_t value, uint32_t size);
+
+/* Words for a value that is not what it should be: a number or string itself, else its type. */
+const char *codec_describe(lua_State *L, int arg, char *text, size_t size);
 
 /* The number an integer codec reads, sign-extended. */
 uint64_t codec_load(const struct codec *codec, const void *bytes);

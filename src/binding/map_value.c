@@ -40,7 +40,7 @@ const void *map_encode_key(lua_State *L, const struct map *m, int arg, struct sc
 	return key;
 }
 
-/* Replaces a table of values by a table of strings, through a custom codec. */
+/* Replaces a table of values by a table of strings, through a custom codec or a C type. */
 static void prepare_cpus(lua_State *L, const struct map *m, int map, int arg)
 {
 	size_t i, n = lua_rawlen(L, arg);
@@ -79,7 +79,7 @@ void map_prepare_value(lua_State *L, const struct map *m, int map, int arg)
 			(size_t)lua_rawlen(L, arg), m->cpus);
 		luaL_argerror(L, arg, wrong);
 	}
-	if (m->value.kind == CODEC_CUSTOM)
+	if (m->value.kind == CODEC_CUSTOM || m->value.kind == CODEC_LAYOUT)
 		prepare_cpus(L, m, map, arg);
 }
 

@@ -19,6 +19,7 @@ void program_register(lua_State *L);
 void link_register(lua_State *L);
 void insns_register(lua_State *L);
 void object_spec_register(lua_State *L);
+void type_register(lua_State *L);
 void perf_register(lua_State *L);
 void btf_register(lua_State *L);
 
