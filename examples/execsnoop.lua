@@ -20,33 +20,9 @@ end
 
 local spec = check(ebpf.load_spec(arg[1] or "build/examples/execsnoop.bpf.o"))
 
--- struct exec { __u32 pid; __u32 uid; char comm[16]; char filename[128]; }
-local exec = { size = 152 }
-
-local function u32(bytes, at)
-  local a, b, c, d = bytes:byte(at, at + 3)
-  if spec.byte_order == "big" then
-    a, b, c, d = d, c, b, a
-  end
-  return a + b * 2 ^ 8 + c * 2 ^ 16 + d * 2 ^ 24
-end
-
--- A C string that fills at most bytes first to last.
-local function text(bytes, first, last)
-  local zero = bytes:find("\0", first, true) or last + 1
-  return bytes:sub(first, math.min(zero - 1, last))
-end
-
-function exec.decode(bytes)
-  return {
-    pid = u32(bytes, 1),
-    uid = u32(bytes, 5),
-    comm = text(bytes, 9, 24),
-    filename = text(bytes, 25, 152),
-  }
-end
-
 local collection = check(ebpf.load(spec))
+-- Samples are tables with the fields of the struct that the program sends; its definition is in the object.
+local exec = check(ebpf.type("struct exec", spec))
 local reader = check(ebpf.new_perf_reader(collection.maps.events, { type = exec }))
 check(collection:attach())
 
@@ -81,7 +57,7 @@ end
 
 local lines = {}
 for comm, count in collection.maps.counts:iterate() do
-  lines[#lines + 1] = ("%-16s %5d"):format(text(comm, 1, #comm), tonumber(count))
+  lines[#lines + 1] = ("%-16s %5d"):format(comm, tonumber(count))
 end
 table.sort(lines)
 print(("\n%-16s %5s"):format("COMMAND", "COUNT"))

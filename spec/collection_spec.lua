@@ -55,7 +55,9 @@ end
 
 -- Any Lua value and what it refers to, comparable: userdata of instructions by what they are.
 local function describe_value(value)
-  if type(value) == "userdata" then
+  if type(value) == "userdata" and not value.bytes then
+    return tostring(value)
+  elseif type(value) == "userdata" then
     return { bytes = value:bytes(), references = value:references(), symbols = value:symbols() }
   elseif type(value) ~= "table" then
     return type(value) == "cdata" and tostring(value) or value

@@ -30,7 +30,7 @@ end
 local function plain(map)
   local copy = {}
   for key, value in pairs(map) do
-    copy[key] = type(value) == "cdata" and tonumber(value) or value
+    copy[key] = type(value) == "cdata" and tonumber(value) or type(value) == "userdata" and tostring(value) or value
   end
   return copy
 end
@@ -63,7 +63,8 @@ describe("a spec loaded from an object file", function()
 
   it("has maps defined by types", function()
     assert.same({ name = "by_type", type = "hash", key_size = 8, value_size = 32, max_entries = 1000, flags = 5,
-      numa_node = 3, map_extra = 0, pinning = "by_name" }, plain(object.maps.by_type))
+      numa_node = 3, map_extra = 0, pinning = "by_name", key = "struct key { u32 a; u16 b; }",
+      value = "struct value { u64 packets; u64 bytes; char name[13]; }" }, plain(object.maps.by_type))
   end)
 
   it("has maps defined by sizes", function()

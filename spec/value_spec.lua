@@ -332,8 +332,9 @@ describe("a type", function()
     raises("type of the value has 4 bytes, the value has 8", map_of, "u32", 8)
     raises("type of the value has 5 bytes, the value has 4", map_of,
       { size = 5, encode = tostring, decode = tostring }, 4)
-    raises("unknown type 'uint' for the value", map_of, "uint", 4)
-    raises("type of the value: name or table {size=, encode=, decode=} expected, got number", map_of, 4, 4)
+    raises("unknown type 'u33' for the value", map_of, "u33", 4)
+    raises("type of the value: C declaration, ebpf.type() or table {size=, encode=, decode=} expected, got number",
+      map_of, 4, 4)
     raises("type of the value: size is not a number of bytes", map_of, { encode = tostring, decode = tostring }, 4)
     raises("type of the value: size is not a number of bytes", map_of,
       { size = -1, encode = tostring, decode = tostring }, 4)

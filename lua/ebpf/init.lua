@@ -14,6 +14,7 @@ local map = require "ebpf.map"
 local program = require "ebpf.program"
 require "ebpf.reader" -- adds methods to readers
 local spec = require "ebpf.spec"
+local types = require "ebpf.types"
 local wait = require "ebpf.wait"
 
 local ebpf = {
@@ -44,6 +45,14 @@ local ebpf = {
   link_ids = link.ids,
 
   new_perf_reader = core.new_perf_reader,
+
+  type = types.type,
+  ntoh16 = types.ntoh16,
+  ntoh32 = types.ntoh32,
+  ntoh64 = types.ntoh64,
+  hton16 = types.hton16,
+  hton32 = types.hton32,
+  hton64 = types.hton64,
 
   map_abi = abi.map,
   program_abi = abi.program,

@@ -90,7 +90,7 @@ function methods:get_sum(key)
   return sum
 end
 
---- Puts the contents of a spec into a map. Strings are taken as bytes, unless a codec of the spec encodes them; in a
+--- Puts the contents of a spec into a map. Strings are taken as bytes, unless functions of the spec encode them; in a
 -- map that holds maps or programs they are names, which `resolve` turns into a Map or Program.
 -- @return true, or nil, message, errno
 function map.fill(target, spec, resolve)
@@ -197,14 +197,14 @@ end
 --- The map pinned at a path, if it suits the spec.
 -- @return the map, nil, nil, true; or nil, message, errno
 local function open_for(spec, path)
-  local found, message, errno = core.load_pinned_map(path, types_of(spec))
+  local found, message, errno = core.load_pinned_map(path)
   if not found then
     return nil, message, errno
   end
   local ok
   ok, message, errno = map.check_compatible(spec, found)
   if ok then
-    return found, nil, nil, true
+    return core.set_types(found, types_of(spec)), nil, nil, true
   end
   found:close()
   return nil, ("pin \"%s\": %s"):format(path, message), errno

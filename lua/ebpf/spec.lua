@@ -20,6 +20,8 @@ local spec = {}
 ---@field inner_map ebpf.MapSpec? maps of maps: what the maps in it are like
 ---@field contents any[][]? initial elements, {key, value} each. A section of data has one, {0, bytes}; without it, it
 --- is all zero. A map of maps or a program array has {index, name}, where the name is that of a map or program.
+---@field key ebpf.ValueType? what keys are: of an object with BTF, the type it declares
+---@field value ebpf.ValueType? what values are
 ---@field freeze boolean? made read-only for user space once its contents are in
 local MapSpec = {}
 
@@ -41,6 +43,7 @@ local ProgramSpec = {}
 ---@class ebpf.CollectionSpec
 ---@field maps table<string, ebpf.MapSpec> by name, those of global variables by section (".rodata")
 ---@field programs table<string, ebpf.ProgramSpec> by name
+---@field types ebpf.Btf? the types of the object, of one compiled with -g; see ebpf.type()
 ---@field license string?
 ---@field kernel_version integer
 ---@field byte_order "little"|"big"

@@ -145,8 +145,7 @@ struct codec codec_parse(lua_State *L, int index, uint32_t size, enum int64_mode
 	if (size && codec.size != size)
 		luaL_error(L, "type of the %s has %d bytes, the %s has %d", what, (int)codec.size,
 			what, (int)size);
-	if (int64 != INT64_EXACT || codec.kind != CODEC_LAYOUT)
-		codec.int64 = int64;
+	codec.int64 = int64;
 	return codec;
 }
 

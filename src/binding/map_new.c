@@ -10,11 +10,13 @@
 #include "../engine/names.h"
 #include "../engine/probe.h"
 #include "../engine/sys.h"
+#include "btf_object.h"
 #include "failure.h"
 #include "map.h"
 #include "options.h"
 #include "pin.h"
 #include "rooms.h"
+#include "type.h"
 
 /* The fields of a map spec. What the Lua face makes of the map once it is there (contents, pinning,
  * freeze) is listed too, so that one spec serves both. */
@@ -393,12 +395,67 @@ static int learn(lua_State *L, struct map *m, struct abi_map_info *info, struct 
 	return set_traits(L, m, err);
 }
 
+/* Sets field `name` of the table on top, unless it is there, to the type `id`, if its values have
+ * `size` bytes. */
+static void set_kernel_type(
+	lua_State *L, const struct btf *btf, const char *name, uint32_t id, uint32_t size)
+{
+	const struct type *type;
+	struct error err;
+
+	lua_getfield(L, -1, name);
+	if (!lua_isnil(L, -1) || !id || type_push_built(L, btf, id, &err) < 0) {
+		lua_pop(L, 1);
+		return;
+	}
+	type = lua_touserdata(L, -1);
+	if (type->layout.nodes[0].size == size && size)
+		lua_setfield(L, -3, name);
+	else
+		lua_pop(L, 1);
+	lua_pop(L, 1);
+}
+
+/*
+ * Pushes options like those at `options` (0: none) with the types that the kernel has for the map
+ * where none are given. Without CAP_SYS_ADMIN it does not tell them, and then there are none.
+ */
+static void push_kernel_types(
+	lua_State *L, const struct map *m, int options, const struct abi_map_info *info)
+{
+	static const char *const fields[] = {"key", "value", "int64"};
+	struct btf_object *object;
+	struct error err;
+	size_t i;
+
+	lua_createtable(L, 0, 3);
+	for (i = 0; options && i < sizeof(fields) / sizeof(fields[0]); i++) {
+		lua_getfield(L, options, fields[i]);
+		lua_setfield(L, -2, fields[i]);
+	}
+	object = btf_object_new(L, "map");
+	lua_insert(L, -2);
+	if (btf_load_by_id(&object->btf, NULL, info->btf_id, &err) != 0 &&
+		(!handle_reclaimed(L, -err.code) ||
+			btf_load_by_id(&object->btf, NULL, info->btf_id, &err) != 0)) {
+		lua_remove(L, -2);
+		return;
+	}
+	set_kernel_type(L, object->btf, "key", info->btf_key_type_id, m->key_size);
+	if (m->value_kind == MAP_VALUE_PLAIN)
+		set_kernel_type(L, object->btf, "value", info->btf_value_type_id, m->value_size);
+	btf_release(object->btf);
+	object->btf = NULL;
+	lua_remove(L, -2);
+}
+
 /* Finishes a map that has just been opened; its userdata is on top of the stack. Reads the types
- * of keys and values from the options at `options`. */
+ * of keys and values from the options at `options`, or from the kernel. */
 static int adopt(lua_State *L, struct map *m, int options, const char *what)
 {
 	struct abi_map_info info;
 	struct error err;
+	int map;
 
 	if (learn(L, m, &info, &err) < 0) {
 		sys_close(m->handle.fd);
@@ -406,11 +463,17 @@ static int adopt(lua_State *L, struct map *m, int options, const char *what)
 		error_prefix(&err, "open map %s", what);
 		return failure_push(L, &err);
 	}
-	compat_getuservalue(L, -1);
+	map = lua_gettop(L);
+	if (info.btf_id) {
+		push_kernel_types(L, m, options, &info);
+		options = lua_gettop(L);
+	}
+	compat_getuservalue(L, map);
 	lua_pushlstring(L, info.name, strnlen(info.name, sizeof(info.name)));
 	lua_setfield(L, -2, "name");
 	read_codecs(L, m, options);
 	set_quick(m);
+	lua_settop(L, map);
 	return 1;
 }
 
@@ -493,6 +556,21 @@ static int core_map_from_id(lua_State *L)
 	lua_settop(L, 2);
 	options = open_options(L, 2, &flags);
 	return open_by_id(L, id, flags, options);
+}
+
+/* core.set_types(map, {key=, value=, int64=}) -> map
+ * Gives a map that nobody uses yet these types of keys and values. */
+static int core_set_types(lua_State *L)
+{
+	struct map *m = handle_check(L, 1, &map_class);
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_settop(L, 2);
+	compat_getuservalue(L, 1);
+	read_codecs(L, m, 2);
+	set_quick(m);
+	lua_settop(L, 1);
+	return 1;
 }
 
 /* core.next_map_id([id]) -> id | nil | nil, message, errno: the id behind `id`, or the first. */
@@ -612,6 +690,7 @@ void map_new_register(lua_State *L)
 		{"load_pinned_map", core_load_pinned_map},
 		{"map_from_id", core_map_from_id},
 		{"next_map_id", core_next_map_id},
+		{"set_types", core_set_types},
 		{NULL, NULL},
 	};
 

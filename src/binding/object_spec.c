@@ -6,14 +6,21 @@
 
 #include "../engine/object.h"
 #include "../engine/sys.h"
+#include "btf_object.h"
 #include "failure.h"
 #include "insns.h"
 #include "options.h"
 #include "rooms.h"
+#include "type.h"
 
 #define PARSED_CLASS "ebpf.parsed_object"
 
-enum { FILE_LIMIT = 1 << 30 };
+enum {
+	FILE_LIMIT = 1 << 30,
+	/* Bytes that compiled types may take: so many, and so many times the size of the BTF. */
+	TYPES_LEAST = 1 << 16,
+	TYPES_TIMES = 8,
+};
 
 /* Owns what is in C while tables are made of it, so that an error thrown meanwhile leaks nothing. */
 struct parsed {
@@ -91,9 +98,53 @@ static void set_contents(lua_State *L, const struct object_map *map)
 	lua_setfield(L, -2, "contents");
 }
 
-static void push_map(lua_State *L, const struct object_map *map)
+/*
+ * Compiles the types of keys and values, each once. An object may have many types that are made of
+ * the same large ones, so there is a limit to what they may take in all; what is beyond it, or
+ * has no layout, is left without a type.
+ */
+struct compiler {
+	const struct btf *btf;
+	int known; /* stack index of a table of types by id; false: it has none */
+	uint64_t bytes_left;
+};
+
+/* Pushes a new type, or false. */
+static void compile_type(lua_State *L, struct compiler *c, uint32_t id)
 {
-	luaL_checkstack(L, 8, "map spec");
+	const struct type *type;
+	uint64_t cost = c->btf->type_count;
+	struct error err;
+
+	if (cost > c->bytes_left || type_push_built(L, c->btf, id, &err) < 0) {
+		lua_pushboolean(L, 0);
+		return;
+	}
+	type = lua_touserdata(L, -1);
+	cost += type->layout.bytes;
+	c->bytes_left = cost < c->bytes_left ? c->bytes_left - cost : 0;
+}
+
+static void set_type(lua_State *L, struct compiler *c, const char *field, uint32_t id)
+{
+	if (!c->btf || !id || !btf_resolve(c->btf, id, &id))
+		return;
+	lua_rawgeti(L, c->known, (int)id);
+	if (lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		compile_type(L, c, id);
+		lua_pushvalue(L, -1);
+		lua_rawseti(L, c->known, (int)id);
+	}
+	if (lua_isuserdata(L, -1))
+		lua_setfield(L, -2, field);
+	else
+		lua_pop(L, 1);
+}
+
+static void push_map(lua_State *L, struct compiler *c, const struct object_map *map)
+{
+	luaL_checkstack(L, 12, "map spec");
 	lua_newtable(L);
 	set_string(L, "name", map->name);
 	options_push_name(L, &names_map_types, map->type);
@@ -108,9 +159,13 @@ static void push_map(lua_State *L, const struct object_map *map)
 	set_string(L, "pinning", map->pin_by_name ? "by_name" : "none");
 	if (map->freeze)
 		set_boolean(L, "freeze", true);
+	if (map->key_size)
+		set_type(L, c, "key", map->key_type_id);
+	if (map->value_size)
+		set_type(L, c, "value", map->value_type_id);
 	set_contents(L, map);
 	if (map->inner) {
-		push_map(L, map->inner);
+		push_map(L, c, map->inner);
 		lua_setfield(L, -2, "inner_map");
 	}
 }
@@ -162,18 +217,39 @@ static void push_program(lua_State *L, const struct object *object, struct objec
 	lua_setfield(L, -2, "instructions");
 }
 
+/* Pushes the table of map specs. */
+static void push_maps(lua_State *L, const struct object *object)
+{
+	struct compiler c = {.bytes_left = TYPES_LEAST};
+	uint32_t i;
+
+	/* Types in the other byte order are of no use: such an object is never loaded. */
+	if (object->btf && !object->foreign) {
+		c.btf = object->btf;
+		c.bytes_left += (uint64_t)object->btf->size * TYPES_TIMES;
+	}
+	lua_newtable(L);
+	c.known = lua_gettop(L);
+	lua_newtable(L);
+	for (i = 0; i < object->map_count; i++) {
+		push_map(L, &c, &object->maps[i]);
+		lua_setfield(L, -2, object->maps[i].name);
+	}
+	lua_replace(L, c.known);
+}
+
 static void push_object(lua_State *L, struct object *object)
 {
 	uint32_t i;
 
-	luaL_checkstack(L, 8, "collection spec");
+	luaL_checkstack(L, 12, "collection spec");
 	lua_newtable(L);
-	lua_newtable(L);
-	for (i = 0; i < object->map_count; i++) {
-		push_map(L, &object->maps[i]);
-		lua_setfield(L, -2, object->maps[i].name);
-	}
+	push_maps(L, object);
 	lua_setfield(L, -2, "maps");
+	if (object->btf) {
+		btf_object_new(L, "object")->btf = btf_retain(object->btf);
+		lua_setfield(L, -2, "types");
+	}
 	lua_newtable(L);
 	for (i = 0; i < object->program_count; i++) {
 		push_program(L, object, &object->programs[i]);

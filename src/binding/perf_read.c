@@ -50,8 +50,10 @@ static int push_typed(lua_State *L, struct perf *p, int owner, struct perf_ring 
 	return 1;
 }
 
-/* Pushes the next sample: 1; 0 when there is none, -1 on failure. `owner` is the index of `p`. */
-static int push_next(lua_State *L, struct perf *p, int owner, uint32_t *cpu, struct error *err)
+/* Pushes the next sample: 1; 0 when there is none, -1 on failure. `owner` is the index of `p`; `own` is
+ * memory for it, or NULL. */
+static int push_sample(lua_State *L, struct perf *p, int owner, unsigned char *own, uint32_t *cpu,
+	struct error *err)
 {
 	unsigned char small[SMALL_SAMPLE];
 	struct perf_sample sample;
@@ -63,8 +65,14 @@ static int push_next(lua_State *L, struct perf *p, int owner, uint32_t *cpu, str
 		ret = perf_reader_next(&p->reader, &ring, &sample, err);
 		if (ret <= 0)
 			return ret;
+		/* Decoding a struct allocates under way, so that a finalizer may read another
+		 * sample into `large`. Nothing is needed of what lies behind the struct. */
+		if (p->codec.kind == CODEC_LAYOUT && sample.size > p->codec.size)
+			sample.size = p->codec.size;
 		bytes = p->large;
-		if (sample.size <= sizeof(small))
+		if (own)
+			bytes = own;
+		else if (sample.size <= sizeof(small))
 			bytes = small;
 		perf_ring_copy(ring, &sample, bytes);
 		*cpu = ring->cpu;
@@ -74,6 +82,23 @@ static int push_next(lua_State *L, struct perf *p, int owner, uint32_t *cpu, str
 			return 1;
 	}
 	return 0;
+}
+
+/* The same, for a struct too large for the C stack in memory of its own. */
+static int push_next(lua_State *L, struct perf *p, int owner, uint32_t *cpu, struct error *err)
+{
+	unsigned char *own;
+	int ret;
+
+	if (p->codec.kind != CODEC_LAYOUT || p->codec.size <= SMALL_SAMPLE)
+		return push_sample(L, p, owner, NULL, cpu, err);
+	own = lua_newuserdata(L, p->codec.size);
+	ret = push_sample(L, p, owner, own, cpu, err);
+	if (ret > 0)
+		lua_replace(L, -2);
+	else
+		lua_pop(L, 1);
+	return ret;
 }
 
 /*

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "type.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../engine/c_decl.h"
+#include "btf_object.h"
+#include "failure.h"
 #include "rooms.h"
 
 #define TYPE_CLASS   "ebpf.type"
@@ -13,7 +16,6 @@
 /* Owns what is in C while a userdata is made of it, so that an error thrown meanwhile leaks
  * nothing. */
 struct making {
-	void *bytes;
 	struct btf *btf;
 	struct layout *layout;
 	char *text;
@@ -21,7 +23,6 @@ struct making {
 
 static void making_release(struct making *making)
 {
-	free(making->bytes);
 	free(making->layout);
 	free(making->text);
 	btf_release(making->btf);
@@ -65,7 +66,6 @@ void type_codec(const struct type *type, struct codec *codec)
 	*codec = (struct codec){
 		.size = root->size,
 		.kind = CODEC_LAYOUT,
-		.int64 = type->int64,
 		.layout = &type->layout,
 	};
 	/* These go the short ways that integers and strings have. */
@@ -83,7 +83,6 @@ static void push_type(lua_State *L, const struct layout *layout)
 	struct type *type = compat_newuserdata(L, offsetof(struct type, layout) + layout->bytes);
 	uint32_t i;
 
-	type->int64 = INT64_EXACT;
 	memcpy(&type->layout, layout, layout->bytes);
 	lua_createtable(L, (int)layout->name_count, 0);
 	for (i = 1; i <= layout->name_count; i++) {
@@ -119,10 +118,12 @@ int type_push_compiled(lua_State *L, const char *text, size_t size, struct error
 {
 	struct making *making = making_new(L);
 	size_t btf_size;
+	void *bytes;
 	uint32_t id;
 
-	making->bytes = c_decl_compile(text, size, &btf_size, &id, err);
-	if (!making->bytes || btf_parse(&making->btf, NULL, making->bytes, btf_size, err) < 0) {
+	bytes = c_decl_compile(text, size, &btf_size, &id, err);
+	if (!bytes ||
+		btf_adopt(&making->btf, NULL, bytes, btf_size, BTF_ALLOCATED, false, err) < 0) {
 		making_release(making);
 		lua_pop(L, 1);
 		return -1;
@@ -131,8 +132,8 @@ int type_push_compiled(lua_State *L, const char *text, size_t size, struct error
 }
 
 /*
- * core.compile_type(declaration) -> type
- * The type a C declaration means, see ebpf.type(). Raises with line:column when it is wrong.
+ * core.compile_type(declaration) -> type | nil, message, errno
+ * The type a C declaration means, see ebpf.type(). The message begins with line:column.
  */
 static int compile_type(lua_State *L)
 {
@@ -141,19 +142,91 @@ static int compile_type(lua_State *L)
 	struct error err;
 
 	if (type_push_compiled(L, text, size, &err) < 0)
-		return luaL_argerror(L, 1, err.text);
+		return failure_push(L, &err);
 	return 1;
 }
 
-/* core.with_int64(type, "exact"|"number"|"double") -> a type that decodes 64-bit integers so */
-static int with_int64(lua_State *L)
-{
-	const struct type *type = type_check(L, 1);
-	enum int64_mode int64 = codec_parse_int64(L, 2);
+/* The kinds of types that have values and names, by how C calls them. */
+static const struct {
+	const char *prefix;
+	uint32_t kinds;
+} prefixes[] = {
+	{"struct ", BTF_MASK(BTF_KIND_STRUCT)},
+	{"union ", BTF_MASK(BTF_KIND_UNION)},
+	{"enum ", BTF_MASK(BTF_KIND_ENUM) | BTF_MASK(BTF_KIND_ENUM64)},
+	{"", BTF_MASK(BTF_KIND_STRUCT) | BTF_MASK(BTF_KIND_UNION) | BTF_MASK(BTF_KIND_ENUM) |
+			BTF_MASK(BTF_KIND_ENUM64) | BTF_MASK(BTF_KIND_TYPEDEF) |
+			BTF_MASK(BTF_KIND_INT) | BTF_MASK(BTF_KIND_FLOAT)},
+};
 
-	lua_settop(L, 1);
-	push_type(L, &type->layout);
-	((struct type *)lua_touserdata(L, -1))->int64 = (uint8_t)int64;
+/*
+ * The id of the type called `name`: 0, with an error, when there is none or more than one. A struct
+ * and the typedef of the same name that stands for it are one.
+ */
+static uint32_t find_id(struct btf *btf, const char *name, struct error *err)
+{
+	uint32_t id, other, resolved, same;
+	const char *rest;
+	size_t i;
+
+	for (i = 0; strncmp(name, prefixes[i].prefix, strlen(prefixes[i].prefix)) != 0; i++)
+		;
+	rest = name + strlen(prefixes[i].prefix);
+	id = btf_find(btf, rest, prefixes[i].kinds, 0);
+	if (!id) {
+		error_set(err, ENOENT, "find type \"%.80s\": there is none of that name", name);
+		return 0;
+	}
+	for (other = id; (other = btf_find(btf, rest, prefixes[i].kinds, other));) {
+		if (btf_resolve(btf, id, &resolved) && btf_resolve(btf, other, &same) &&
+			resolved == same)
+			continue;
+		error_set(err, ENOTUNIQ,
+			"find type \"%.80s\": there are several of that name: say struct, union or "
+			"enum, or give an id of find_all()",
+			name);
+		return 0;
+	}
+	return id;
+}
+
+/*
+ * core.find_type(name_or_id, btf) -> type | nil, message, errno
+ * A type of some BTF, see ebpf.type().
+ */
+static int find_type(lua_State *L)
+{
+	struct btf_object *object = btf_object_check(L, 2);
+	struct making *making;
+	struct error err;
+	uint32_t id = 0;
+
+	if (lua_type(L, 1) == LUA_TNUMBER)
+		id = (uint32_t)compat_check_unsigned(L, 1, UINT32_MAX);
+	else
+		luaL_checkstring(L, 1);
+	lua_settop(L, 2);
+	making = making_new(L);
+	if (!object->btf)
+		return failure_errno(L, EBADF, "find a type: btf is closed");
+	making->btf = btf_retain(object->btf);
+	if (!id)
+		id = find_id(making->btf, lua_tostring(L, 1), &err);
+	if (!id) {
+		making_release(making);
+		return failure_push(L, &err);
+	}
+	if (push_layout(L, making, making->btf, id, &err) < 0) {
+		error_prefix(&err, "compile type %u", id);
+		return failure_push(L, &err);
+	}
+	return 1;
+}
+
+/* core.is_type(value) -> boolean */
+static int is_type(lua_State *L)
+{
+	lua_pushboolean(L, lua_isuserdata(L, 1) && type_test(L, 1));
 	return 1;
 }
 
@@ -305,7 +378,8 @@ void type_register(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
 		{"compile_type", compile_type},
-		{"with_int64", with_int64},
+		{"find_type", find_type},
+		{"is_type", is_type},
 		{"swap16", swap16},
 		{"swap32", swap32},
 		{"swap64", swap64},

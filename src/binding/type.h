@@ -13,8 +13,7 @@
 #pragma GCC visibility push(hidden)
 
 struct type {
-	uint8_t int64; /* enum int64_mode */
-	_Alignas(8) struct layout layout; /* its block goes on behind the struct */
+	struct layout layout; /* its block goes on behind the struct */
 };
 
 /* The type at `index`, or NULL when it is something else. */

@@ -291,8 +291,8 @@ static void put_field(struct printer *p, const struct layout_node *node)
 		put(p, "[%u]", leaf->size);
 	if (leaf->bits)
 		put(p, " : %u", leaf->bits);
-	if (leaf->role == LAYOUT_ENUM)
-		put(p, " /* enum%s%s */", leaf->tag ? " " : "", tag_of(p, leaf));
+	if (leaf->role == LAYOUT_ENUM && leaf->tag)
+		put(p, " /* enum %s */", tag_of(p, leaf));
 }
 
 char *layout_print(const struct layout *layout)
