@@ -48,7 +48,7 @@ describe("C declarations", function()
   end)
 
   it("may be several, of which the last is meant", function()
-    assert.equal(16, size "typedef struct point { int x, y; } point_t, *pointer; struct { point_t a; struct point b; };")
+    assert.equal(16, size "typedef struct point { int x, y; } point_t, *p; struct { point_t a; struct point b; };")
     assert.equal(8, size "typedef struct { int x; } a, *b; b")
     assert.equal(12, size "typedef int triple[3]; triple")
     assert.equal(24, size "typedef int triple[3]; triple[2]")
