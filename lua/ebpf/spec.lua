@@ -47,6 +47,7 @@ local ProgramSpec = {}
 ---@field license string?
 ---@field kernel_version integer
 ---@field byte_order "little"|"big"
+---@field types ebpf.Btf? of the object, when it was compiled with -g; copies share them
 local CollectionSpec = {}
 
 spec.MapSpec = MapSpec

@@ -238,8 +238,9 @@ static void push_maps(lua_State *L, const struct object *object)
 	lua_replace(L, c.known);
 }
 
-static void push_object(lua_State *L, struct object *object)
+static void push_object(lua_State *L, struct object *object, const char *name)
 {
+	struct btf_object *types;
 	uint32_t i;
 
 	luaL_checkstack(L, 12, "collection spec");
@@ -247,7 +248,8 @@ static void push_object(lua_State *L, struct object *object)
 	push_maps(L, object);
 	lua_setfield(L, -2, "maps");
 	if (object->btf) {
-		btf_object_new(L, "object")->btf = btf_retain(object->btf);
+		types = btf_object_new(L, name);
+		types->btf = btf_retain(object->btf);
 		lua_setfield(L, -2, "types");
 	}
 	lua_newtable(L);
@@ -268,10 +270,10 @@ static void push_object(lua_State *L, struct object *object)
  * bytes  string: the whole file
  * name   string: what error messages call it
  *
- * Returns {maps = {[name] = ...}, programs = {[name] = ...}, license, kernel_version, byte_order},
- * fields as told in lua/ebpf/spec.lua; or nil, message, errno: ENOEXEC when the object is malformed
- * or asks for what this library does not know, E2BIG when its programs together are too large.
- * No system call is made.
+ * Returns {maps = {[name] = ...}, programs = {[name] = ...}, license, kernel_version, byte_order,
+ * types}, fields as told in lua/ebpf/spec.lua; or nil, message, errno: ENOEXEC when the object is
+ * malformed or asks for what this library does not know, E2BIG when its programs together are too
+ * large. No system call is made.
  */
 static int parse_object(lua_State *L)
 {
@@ -289,7 +291,7 @@ static int parse_object(lua_State *L)
 			error_prefix(&err, "parse spec");
 		return failure_push(L, &err);
 	}
-	push_object(L, &parsed->object);
+	push_object(L, &parsed->object, name ? name : "object");
 	parsed_release(parsed);
 	return 1;
 }
@@ -321,7 +323,7 @@ static int load_object(lua_State *L)
 		error_prefix(&err, "load spec \"%.200s\"", path);
 		return failure_push(L, &err);
 	}
-	push_object(L, &parsed->object);
+	push_object(L, &parsed->object, path);
 	parsed_release(parsed);
 	return 1;
 }

@@ -200,6 +200,37 @@ static int check_list(const struct btf *btf, uint32_t id, bool typed, struct err
 	return 0;
 }
 
+/* Members begin within their struct, and bitfields end there; kernels demand it too. */
+static int check_members(const struct btf *btf, uint32_t id, struct error *err)
+{
+	const struct btf_type *type = btf_type(btf, id);
+	uint64_t whole = (uint64_t)type->size * 8;
+	uint32_t count, i, bits, offset;
+	const struct btf_member *member = btf_members(type, &count);
+
+	if (check_list(btf, id, true, err) < 0)
+		return -1;
+	for (i = 0; i < count; i++, member++) {
+		bits = btf_flag(type) ? member->offset >> 24 : 0;
+		offset = btf_flag(type) ? member->offset & 0xffffff : member->offset;
+		if ((uint64_t)offset + bits > whole)
+			return error_set(err, ENOEXEC,
+				"BTF type %u: member %u lies outside its %u bytes", id, i,
+				type->size);
+	}
+	return 0;
+}
+
+static int check_int(const struct btf *btf, uint32_t id, struct error *err)
+{
+	const struct btf_type *type = btf_type(btf, id);
+
+	if (!type->size || type->size > 16 || btf_int_bits(type) > type->size * 8)
+		return error_set(err, ENOEXEC, "BTF type %u: an integer of %u bits in %u bytes", id,
+			btf_int_bits(type), type->size);
+	return 0;
+}
+
 static int check_datasec(const struct btf *btf, uint32_t id, struct error *err)
 {
 	const struct btf_var_secinfo *var = btf_tail(btf_type(btf, id));
@@ -251,7 +282,7 @@ static int check_type(const struct btf *btf, uint32_t id, struct error *err)
 		return check_array(btf, id, err);
 	case BTF_KIND_STRUCT:
 	case BTF_KIND_UNION:
-		return check_list(btf, id, true, err);
+		return check_members(btf, id, err);
 	case BTF_KIND_ENUM:
 	case BTF_KIND_ENUM64:
 		return check_list(btf, id, false, err);
@@ -260,6 +291,7 @@ static int check_type(const struct btf *btf, uint32_t id, struct error *err)
 	case BTF_KIND_DATASEC:
 		return check_datasec(btf, id, err);
 	case BTF_KIND_INT:
+		return check_int(btf, id, err);
 	case BTF_KIND_FLOAT:
 	case BTF_KIND_FWD:
 		return 0;
