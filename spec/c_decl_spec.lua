@@ -1,5 +1,6 @@
 -- C declarations: which are understood, how large they are, and what is said of those that are wrong.
 local ebpf = require "ebpf"
+local support = require "spec.support"
 
 local function size(text)
   return ebpf.type(text):size()
@@ -182,5 +183,20 @@ describe("C declarations", function()
     assert.is_false(ok)
     assert.truthy(message:find("too large", 1, true), message)
     assert.is_false((pcall(ebpf.type, (" "):rep(2 ^ 20 + 1))))
+  end)
+end)
+
+describe("declarations and types that are damaged in any way", function()
+  it("are never unsafe or endless, and what is accepted prints as C of the same size", function()
+    local path = support.tmpdir() .. "/types_fuzz"
+    support.check_run(("cc -g -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=all -o %s "
+      .. "spec/fuzz/types_fuzz.c src/engine/c_*.c src/engine/layout*.c src/engine/btf*.c src/engine/elf.c "
+      .. "src/engine/error.c src/engine/pool.c src/engine/probe.c src/engine/sys.c -lelf"):format(path))
+    local seeds = { ["lua5.4"] = 1, ["lua5.3"] = 2, luajit = 3 }
+    local output, status = support.run(("%s 10000 %d"):format(path, seeds[support.lua_name] or 4))
+    assert.equal(0, status, output)
+    local declarations, types = output:match("(%d+) and (%d+) of them good\n$")
+    assert.is_true(tonumber(declarations) > 1000, output)
+    assert.is_true(tonumber(types) > 1000, output)
   end)
 end)

@@ -359,6 +359,56 @@ describe("a map of structs", function()
   end)
 end)
 
+describe("a map that the kernel has types for", function()
+  local directory
+
+  -- bpftool loads with BTF, and pins.
+  setup(function()
+    directory = support.bpffs()
+    support.check_run { "bpftool", "prog", "loadall", support.fixture("types"), directory .. "/programs", "type",
+      "classifier", "pinmaps", directory .. "/maps" }
+  end)
+
+  teardown(function()
+    support.check_run { "rm", "-rf", directory .. "/programs", directory .. "/maps" }
+  end)
+
+  it("gives tables, opened by path or by id", function()
+    local map = closing(assert(ebpf.load_pinned_map(directory .. "/maps/stats")))
+    local key = { from = { bytes = "\10\0\0\1", port = 0x5000, length = 99 }, number = 5 }
+    assert.is_true(map:put(key, { packets = 3, label = "here", times = { last = 9 } }))
+    local value = plain(map:get(key))
+    assert.same({ 3, "here", 9 }, { value.packets, value.label, value.times.last })
+    local by_id = closing(assert(ebpf.map_from_id(map:info().id)))
+    assert.same(value, plain(by_id:get(key)))
+    assert.equal(#support.possible_cpus(), #closing(assert(ebpf.load_pinned_map(directory .. "/maps/counts"))):get(0))
+    assert.same({ packets = 0, errors = 0, label = "" },
+      plain(closing(assert(ebpf.load_pinned_map(directory .. "/maps/counts"))):get_sum(0)))
+    local dump = support.check_run { "bpftool", "map", "dump", "pinned", directory .. "/maps/stats" }
+    assert.truthy(dump:find('"packets": 3', 1, true), dump)
+  end)
+
+  it("has the types given instead, one or both", function()
+    local map = closing(assert(ebpf.load_pinned_map(directory .. "/maps/guarded", { value = "bytes" })))
+    assert.is_true(map:put(-7, ("\0"):rep(16)))
+    assert.equal(("\0"):rep(16), map:get(-7))
+    assert.same({ number = 0, total = 0 },
+      plain(closing(assert(ebpf.load_pinned_map(directory .. "/maps/guarded", { int64 = "number" }))):get(-7)))
+  end)
+
+  it("has no types for who may not know them", function()
+    local output = support.run_lua(([[
+      local ebpf = require "ebpf"
+      local map = assert(ebpf.load_pinned_map(%q))
+      assert(map:put(("k"):rep(12), ("v"):rep(56)))
+      print(map:get(("k"):rep(12)))
+    ]]):format(directory .. "/maps/stats"), function(command)
+      return support.unprivileged(command, { "bpf" })
+    end)
+    assert.equal(("v"):rep(56) .. "\n", output)
+  end)
+end)
+
 describe("an object with BTF", function()
   local spec, coll
 
