@@ -425,7 +425,7 @@ static void push_kernel_types(
 {
 	static const char *const fields[] = {"key", "value", "int64"};
 	struct btf_object *object;
-	struct error err;
+	struct error err = {.code = 0};
 	size_t i;
 
 	lua_createtable(L, 0, 3);

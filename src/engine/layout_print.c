@@ -74,7 +74,8 @@ static bool is_gap(const struct printer *p, const struct layout_node *node)
 		return false;
 	if (node->role == LAYOUT_POINTER && node->name)
 		return false;
-	return !node->name || c_types_kernels_own(tag_of(p, node)).size != node->size;
+	return !node->name || !node->size ||
+	       c_types_kernels_own(tag_of(p, node)).size != node->size;
 }
 
 static uint32_t align_of(struct printer *p, const struct layout_node *node);
