@@ -43,7 +43,7 @@ static bool has_room(struct btf_printer *p, size_t more)
 	char *grown;
 
 	if (p->size + more > p->limit) {
-		fail(p, EFBIG, "types without names make more text than could be meant");
+		fail(p, EFBIG, "the types would make more text than could be meant");
 		return false;
 	}
 	while (room <= p->size + more)
