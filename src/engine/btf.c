@@ -54,6 +54,14 @@ enum { KIND_COUNT = sizeof(layouts) / sizeof(layouts[0]) };
 
 const struct btf_type btf_void;
 
+size_t btf_record_size(const struct btf_type *type)
+{
+	const struct kind_layout *layout = &layouts[btf_kind(type)];
+	size_t words = layout->words + (size_t)layout->words_each * btf_vlen(type);
+
+	return sizeof(*type) + words * BTF_WORD;
+}
+
 static void swap_words(unsigned char *at, uint64_t count)
 {
 	uint32_t word;

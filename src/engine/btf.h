@@ -174,6 +174,15 @@ static inline bool btf_flag(const struct btf_type *type)
 	return type->info >> 31;
 }
 
+/* The linkage of a FUNC or VAR. */
+static inline uint32_t btf_linkage(const struct btf_type *type)
+{
+	return btf_kind(type) == BTF_KIND_FUNC ? btf_vlen(type) : *(const uint32_t *)(type + 1);
+}
+
+/* The bytes of the record, with what lies behind the type. */
+size_t btf_record_size(const struct btf_type *type);
+
 /* What lies behind the type: its members, its array, its variables, ... */
 static inline const void *btf_tail(const struct btf_type *type)
 {

@@ -136,6 +136,8 @@ static int read_symbol(
 	symbol->size = raw.st_size;
 	symbol->type = GELF_ST_TYPE(raw.st_info);
 	symbol->bind = GELF_ST_BIND(raw.st_info);
+	symbol->hidden = GELF_ST_VISIBILITY(raw.st_other) == STV_HIDDEN ||
+			 GELF_ST_VISIBILITY(raw.st_other) == STV_INTERNAL;
 	symbol->common = raw.st_shndx == SHN_COMMON;
 	symbol->section = raw.st_shndx < SHN_LORESERVE ? raw.st_shndx : UINT32_MAX;
 	if (symbol->section != UINT32_MAX && symbol->section >= elf->section_count)

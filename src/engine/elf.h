@@ -36,6 +36,7 @@ struct elf_symbol {
 	uint32_t section; /* 0: undefined; beyond section_count: none (absolute, common) */
 	uint8_t type; /* STT_* */
 	uint8_t bind; /* STB_* */
+	bool hidden; /* STV_HIDDEN or STV_INTERNAL */
 	bool common; /* a variable that -fcommon left without a section */
 };
 

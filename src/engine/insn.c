@@ -5,8 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(sizeof(struct insn_func) == 8 && sizeof(struct insn_line) == 16,
+	"the kernel is given them as they are");
+
+void insns_drop_types(struct insns *list)
+{
+	free(list->funcs);
+	free(list->lines);
+	btf_release(list->types);
+	list->types = NULL;
+	list->funcs = NULL;
+	list->lines = NULL;
+	list->func_count = list->func_room = 0;
+	list->line_count = list->line_room = 0;
+}
+
 void insns_free(struct insns *list)
 {
+	insns_drop_types(list);
 	free(list->code);
 	free(list->symbols);
 	free(list->refs);
@@ -103,6 +119,35 @@ int insns_add_ref(struct insns *list, uint32_t index, enum insn_ref_kind kind, c
 	return 0;
 }
 
+void insns_set_types(struct insns *list, struct btf *types)
+{
+	list->types = btf_retain(types);
+}
+
+int insns_add_func(struct insns *list, struct insn_func func, struct error *err)
+{
+	struct insn_func *grown =
+		pool_grow(list->funcs, &list->func_room, list->func_count, 1, sizeof(*grown));
+
+	if (!grown)
+		return error_errno(err, ENOMEM, "keep the type of a function");
+	list->funcs = grown;
+	grown[list->func_count++] = func;
+	return 0;
+}
+
+int insns_add_line(struct insns *list, struct insn_line line, struct error *err)
+{
+	struct insn_line *grown =
+		pool_grow(list->lines, &list->line_room, list->line_count, 1, sizeof(*grown));
+
+	if (!grown)
+		return error_errno(err, ENOMEM, "keep a line of source");
+	list->lines = grown;
+	grown[list->line_count++] = line;
+	return 0;
+}
+
 bool insns_find_defined(const struct insns *list, uint32_t name, uint32_t *index)
 {
 	*index = list->defined[name] - 1;
@@ -143,6 +188,43 @@ bool insns_is_load64(const struct insns *list, uint32_t index)
 	return list->code[index].code == BPF_LD_IMM64 && list->count - index >= 2;
 }
 
+/* What insns_append_list() does for functions and lines of source. */
+static int append_types(
+	struct insns *list, uint32_t base, const struct insns *from, struct error *err)
+{
+	struct insn_func *funcs;
+	struct insn_line *lines;
+	uint32_t i;
+
+	if (!from->types)
+		return 0;
+	if (list->types && list->types != from->types) {
+		insns_drop_types(list);
+		return 0;
+	}
+	if (!list->types)
+		insns_set_types(list, from->types);
+	funcs = pool_grow(list->funcs, &list->func_room, list->func_count, from->func_count,
+		sizeof(*funcs));
+	if (funcs)
+		list->funcs = funcs;
+	lines = pool_grow(list->lines, &list->line_room, list->line_count, from->line_count,
+		sizeof(*lines));
+	if (lines)
+		list->lines = lines;
+	if (!funcs || !lines)
+		return error_errno(err, ENOMEM, "keep %u lines of source", from->line_count);
+	for (i = 0; i < from->func_count; i++) {
+		funcs[list->func_count] = from->funcs[i];
+		funcs[list->func_count++].index += base;
+	}
+	for (i = 0; i < from->line_count; i++) {
+		lines[list->line_count] = from->lines[i];
+		lines[list->line_count++].index += base;
+	}
+	return 0;
+}
+
 int insns_append_list(struct insns *list, const struct insns *from, struct error *err)
 {
 	uint32_t base = list->count;
@@ -166,7 +248,7 @@ int insns_append_list(struct insns *list, const struct insns *from, struct error
 			return -1;
 		list->refs[list->ref_count - 1].resolved = ref->resolved;
 	}
-	return 0;
+	return append_types(list, base, from, err);
 }
 
 int insns_copy(struct insns *copy, const struct insns *from, struct error *err)

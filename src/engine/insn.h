@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "btf.h"
 #include "error.h"
 #include "pool.h"
 
@@ -39,6 +40,20 @@ struct insn_symbol {
 	uint32_t name;
 };
 
+/* The type of the function that begins at an instruction. Laid out as struct bpf_func_info. */
+struct insn_func {
+	uint32_t index;
+	uint32_t type; /* a BTF_KIND_FUNC */
+};
+
+/* The line of source that an instruction came from. Laid out as struct bpf_line_info. */
+struct insn_line {
+	uint32_t index;
+	uint32_t file; /* offsets of strings */
+	uint32_t text;
+	uint32_t place; /* line << 10 | column */
+};
+
 struct insns {
 	struct bpf_insn *code;
 	uint32_t count, code_room;
@@ -50,6 +65,11 @@ struct insns {
 	uint32_t *defined; /* by name: index of the symbol so called + 1; 0: there is none */
 	uint32_t defined_count, defined_room;
 	bool foreign; /* in the byte order this machine does not have */
+	struct btf *types; /* of `funcs` and `lines`; NULL: there are none of these */
+	struct insn_func *funcs; /* ascending by index, at most one an instruction */
+	uint32_t func_count, func_room;
+	struct insn_line *lines; /* likewise */
+	uint32_t line_count, line_room;
 };
 
 /* An all-zero struct insns is an empty list. Freeing leaves an empty list again. */
@@ -63,6 +83,16 @@ int insns_append(struct insns *list, const void *code, uint32_t count, struct er
 int insns_add_symbol(struct insns *list, uint32_t index, const char *name, struct error *err);
 int insns_add_ref(struct insns *list, uint32_t index, enum insn_ref_kind kind, const char *name,
 	uint32_t offset, struct error *err);
+
+/* Says which types the list's functions and lines are going to name; the list had none. */
+void insns_set_types(struct insns *list, struct btf *types);
+
+/* Both behind those that are there; the index must be within the list. */
+int insns_add_func(struct insns *list, struct insn_func func, struct error *err);
+int insns_add_line(struct insns *list, struct insn_line line, struct error *err);
+
+/* Forgets types of functions and lines of source. */
+void insns_drop_types(struct insns *list);
 
 /* `copy` must be empty; it is left empty on failure. */
 int insns_copy(struct insns *copy, const struct insns *from, struct error *err);
@@ -84,8 +114,9 @@ void insns_set(struct insns *list, uint32_t index, struct bpf_insn insn);
 /* Whether the instruction there is a 64-bit immediate load with both its slots. */
 bool insns_is_load64(const struct insns *list, uint32_t index);
 
-/* Appends slots and metadata of `from`, all indices moved behind what is there. After a failure
- * `list` is good for nothing but insns_free(). */
+/* Appends slots and metadata of `from`, all indices moved behind what is there. Types of functions
+ * and lines of source are dropped when both lists have some, and those of different BTF: a program
+ * is loaded with one. After a failure `list` is good for nothing but insns_free(). */
 int insns_append_list(struct insns *list, const struct insns *from, struct error *err);
 
 /* Gives every reference to `name` the fd of a map (value: ld_imm64 of the address `offset` into

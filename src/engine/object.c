@@ -44,6 +44,8 @@ static enum object_role role_of(const struct elf_section *section)
 		return ROLE_OTHER;
 	if (strcmp(name, ".BTF") == 0)
 		return ROLE_BTF;
+	if (strcmp(name, ".BTF.ext") == 0)
+		return ROLE_BTF_EXT;
 	if (has_prefix(name, "license"))
 		return ROLE_LICENSE;
 	if (has_prefix(name, "version"))
@@ -128,6 +130,18 @@ static int read_btf(struct object_build *b, uint32_t index, struct error *err)
 	return btf_parse(&b->object->btf, NULL, section->data, section->size, err);
 }
 
+/* It says nothing without BTF, which has the names in it. */
+static int read_btf_ext(struct object_build *b, uint32_t index, struct error *err)
+{
+	const struct elf_section *section = &b->elf.sections[index];
+
+	if (!b->object->btf)
+		return 0;
+	if (b->ext.parts[BTF_EXT_FUNC].record_size)
+		return error_set(err, ENOEXEC, "a second section of its kind");
+	return btf_ext_parse(&b->ext, b->object->btf, section->data, section->size, err);
+}
+
 typedef int (*section_reader)(struct object_build *b, uint32_t section, struct error *err);
 
 static int for_each(
@@ -147,13 +161,14 @@ static int build(struct object_build *b, struct error *err)
 	if (sort_sections(b, err) < 0 || for_each(b, ROLE_LICENSE, read_license, err) < 0 ||
 		for_each(b, ROLE_VERSION, read_version, err) < 0 ||
 		for_each(b, ROLE_BTF, read_btf, err) < 0 ||
+		for_each(b, ROLE_BTF_EXT, read_btf_ext, err) < 0 ||
 		for_each(b, ROLE_LEGACY_MAPS, object_read_legacy_maps, err) < 0 ||
 		for_each(b, ROLE_BTF_MAPS, object_read_btf_maps, err) < 0 ||
 		for_each(b, ROLE_DATA, object_read_data, err) < 0)
 		return -1;
 	object_name_data_types(b);
 	object_sort_places(b);
-	if (object_split_functions(b, err) < 0 ||
+	if (object_place_variables(b, err) < 0 || object_split_functions(b, err) < 0 ||
 		for_each(b, ROLE_CODE, object_relocate, err) < 0 ||
 		for_each(b, ROLE_BTF_MAPS, object_fill_slots, err) < 0 ||
 		object_link_programs(b, err) < 0)
@@ -193,6 +208,7 @@ int object_parse(struct object *object, const void *data, size_t size, struct er
 	free(b.function_by_name);
 	free(b.places);
 	free(b.parts);
+	btf_ext_free(&b.ext);
 	pool_free(&b.function_names);
 	pool_free(&b.map_names);
 	elf_close(&b.elf);

@@ -7,6 +7,7 @@
 #ifndef EBPF_OBJECT_BUILD_H
 #define EBPF_OBJECT_BUILD_H
 
+#include "btf_ext.h"
 #include "elf.h"
 #include "object.h"
 #include "pool.h"
@@ -23,6 +24,7 @@ enum object_role {
 	ROLE_BTF_MAPS,
 	ROLE_DATA,
 	ROLE_BTF,
+	ROLE_BTF_EXT,
 };
 
 struct object_part {
@@ -54,6 +56,7 @@ struct object_place {
 struct object_build {
 	struct object *object;
 	struct elf elf;
+	struct btf_ext ext; /* all zero: none */
 	struct object_part *parts; /* by section */
 	struct pool map_names; /* numbered as the maps are */
 	uint32_t map_room;
@@ -98,11 +101,16 @@ static inline const char *object_function_name(
 /* Takes from memory_left, or fails. */
 int object_charge(struct object_build *b, uint64_t bytes, struct error *err);
 
+/* Gives the instructions of a function its type and the lines it came from, where there is BTF. */
+int object_describe_function(
+	struct object_build *b, struct object_function *function, struct error *err);
+
 /* The rooms, in the order they work. */
 int object_read_legacy_maps(struct object_build *b, uint32_t section, struct error *err);
 int object_read_btf_maps(struct object_build *b, uint32_t section, struct error *err);
 int object_read_data(struct object_build *b, uint32_t section, struct error *err);
 void object_name_data_types(struct object_build *b);
+int object_place_variables(struct object_build *b, struct error *err);
 int object_split_functions(struct object_build *b, struct error *err);
 int object_relocate(struct object_build *b, uint32_t section, struct error *err);
 int object_fill_slots(struct object_build *b, uint32_t section, struct error *err);

@@ -155,7 +155,8 @@ static int split_function(struct object_build *b, uint32_t index, bool local, st
 	if ((function->symbol->bind == STB_LOCAL) != local)
 		return 0;
 	if (name_function(b, index, err) < 0 || measure(b, index, err) < 0 ||
-		copy_code(b, function, err) < 0) {
+		copy_code(b, function, err) < 0 ||
+		object_describe_function(b, function, err) < 0) {
 		error_prefix(err, "function \"%.80s\"", function->symbol->name);
 		return error_prefix(err, "section \"%.80s\"", section_of(b, function)->name);
 	}
@@ -231,8 +232,10 @@ static int link_program(
 	if (insns_copy(&program->insns, &function->insns, err) < 0 ||
 		link_insns(&program->insns, find_insns, b, err) < 0)
 		return -1;
-	return object_charge(
-		b, (uint64_t)program->insns.count * BPF_INSN_SIZE + program->insns.names.size, err);
+	return object_charge(b,
+		(uint64_t)program->insns.count * BPF_INSN_SIZE + program->insns.names.size +
+			(uint64_t)program->insns.line_count * sizeof(struct insn_line),
+		err);
 }
 
 int object_link_programs(struct object_build *b, struct error *err)
