@@ -21,6 +21,7 @@ build = {
     ["ebpf.core"] = {
       sources = {
         "src/binding/btf.c",
+        "src/binding/btf_handle.c",
         "src/binding/btf_type_table.c",
         "src/binding/codec.c",
         "src/binding/codec_layout.c",
@@ -54,10 +55,12 @@ build = {
         "src/engine/btf_dump.c",
         "src/engine/btf_dump_names.c",
         "src/engine/btf_dump_print.c",
+        "src/engine/btf_ext.c",
         "src/engine/btf_find.c",
         "src/engine/btf_layout.c",
         "src/engine/btf_source.c",
         "src/engine/btf_type.c",
+        "src/engine/btf_upload.c",
         "src/engine/c_decl.c",
         "src/engine/c_expr.c",
         "src/engine/c_lex.c",
@@ -84,6 +87,7 @@ build = {
         "src/engine/object_maps.c",
         "src/engine/object_reloc.c",
         "src/engine/object_slots.c",
+        "src/engine/object_types.c",
         "src/engine/perf_reader.c",
         "src/engine/perf_ring.c",
         "src/engine/poller.c",

@@ -27,11 +27,13 @@ local function references(program)
   return set
 end
 
+-- All fields but the types, which spec/btf_load_spec.lua looks at.
 local function plain(map)
   local copy = {}
   for key, value in pairs(map) do
     copy[key] = type(value) == "cdata" and tonumber(value) or type(value) == "userdata" and tostring(value) or value
   end
+  copy.btf = nil
   return copy
 end
 

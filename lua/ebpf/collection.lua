@@ -317,6 +317,7 @@ end
 ---@field maps table<string, ebpf.Map>
 ---@field programs table<string, ebpf.Program>
 ---@field reopened table<string, boolean> maps that had been there, pinned by name
+---@field handles table<userdata, userdata> the BTF that is in the kernel for what is being loaded
 ---@field at string?
 
 local function create_maps(loading, chosen)
@@ -330,7 +331,8 @@ local function create_maps(loading, chosen)
     elseif wanted.pinning == "by_name" and not options.pin_path then
       return nil, ('load map "%s": it is pinned by name: the option pin_path must say where'):format(name), EINVAL
     else
-      maps[name], message, errno, loading.reopened[name] = map.new(wanted, { pin_path = options.pin_path })
+      local map_options = { pin_path = options.pin_path }
+      maps[name], message, errno, loading.reopened[name] = map.new(wanted, map_options, loading.handles)
     end
     if not maps[name] then
       return nil, message, errno
@@ -374,7 +376,8 @@ local function load_program(loading, name)
       return nil, ('load program "%s": %s'):format(name, message), errno
     end
   end
-  return core.new_program(copy, { log_level = loading.options.log_level, log_size = loading.options.log_size })
+  local log_options = { log_level = loading.options.log_level, log_size = loading.options.log_size }
+  return core.new_program(copy, log_options, loading.handles)
 end
 
 local function load_programs(loading, chosen)
@@ -437,8 +440,11 @@ local function load(self, options, file)
     return nil, ("load: the object is %s-endian, this machine is %s-endian: compile it with -target bpf, or -target %s")
       :format(self.byte_order, native_order, core.little_endian and "bpfel" or "bpfeb"), ENOEXEC
   end
-  local loading = { spec = self, options = options, maps = {}, programs = {}, reopened = {} }
+  local loading = { spec = self, options = options, maps = {}, programs = {}, reopened = {}, handles = {} }
   local called, ok, message, errno, log = pcall(load_all, loading)
+  for _, handle in pairs(loading.handles) do
+    handle:close()
+  end
   if called and ok then
     return new_collection(loading.maps, loading.programs)
   end

@@ -128,8 +128,8 @@ local function complete(new, spec)
 end
 
 --- Creates a map, with its contents when they are plain data.
-local function create(spec)
-  local new, message, errno = core.new_map(spec)
+local function create(spec, handles)
+  local new, message, errno = core.new_map(spec, handles)
   if not new then
     return nil, message, errno
   end
@@ -211,7 +211,7 @@ local function open_for(spec, path)
 end
 
 --- The map pinned under the spec's name, or a new one that is pinned there.
-local function open_or_create(spec, pin_path)
+local function open_or_create(spec, pin_path, handles)
   local path = pin_path .. "/" .. (spec.name:gsub("%.", "_"))
   local found, message, errno = open_for(spec, path)
   if found then
@@ -219,7 +219,7 @@ local function open_or_create(spec, pin_path)
   elseif errno ~= ENOENT then
     return nil, message, errno
   end
-  found, message, errno = create(spec)
+  found, message, errno = create(spec, handles)
   if not found then
     return nil, message, errno
   end
@@ -242,16 +242,17 @@ local new_options = { pin_path = true }
 -- opened instead, if there is one that suits the spec, else the new one is pinned there.
 ---@param spec ebpf.MapSpec|table
 ---@param options? {pin_path: string} a directory of a BPF file system
+---@param handles? table begun empty, where loading a collection keeps the BTF that its maps and programs share
 ---@return ebpf.Map? map
 ---@return string? message
 ---@return integer? errno
 ---@return true? reopened when it was there already, pinned by its name
-function map.new(spec, options)
+function map.new(spec, options, handles)
   if options then
     abi.check_fields("new_map options", options, new_options)
   end
   if type(spec) ~= "table" or spec.pinning == nil or spec.pinning == "none" then
-    return create(spec)
+    return create(spec, handles)
   end
   if spec.pinning ~= "by_name" then
     error(("new_map: pinning must be 'none' or 'by_name', not '%s'"):format(tostring(spec.pinning)), 2)
@@ -262,7 +263,7 @@ function map.new(spec, options)
   if not spec.name or spec.name == "" then
     error("new_map: a map that is pinned by name needs a name", 2)
   end
-  return open_or_create(spec, options.pin_path)
+  return open_or_create(spec, options.pin_path, handles)
 end
 
 local open_fields = { key = true, value = true, int64 = true, read_only = true, write_only = true }

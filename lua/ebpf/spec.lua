@@ -22,6 +22,8 @@ local spec = {}
 --- is all zero. A map of maps or a program array has {index, name}, where the name is that of a map or program.
 ---@field key ebpf.ValueType? what keys are: of an object with BTF, the type it declares
 ---@field value ebpf.ValueType? what values are
+---@field btf {types: ebpf.Btf, key_type_id: integer, value_type_id: integer}? the types of keys and values in the
+--- object's BTF, which the kernel is told; 0: not known. A section of data has a value_type_id only
 ---@field freeze boolean? made read-only for user space once its contents are in
 local MapSpec = {}
 

@@ -29,14 +29,16 @@ static __attribute__((noinline, section("library"))) int in_library(int x)
 }
 
 SEC("socket")
-__attribute__((noinline)) int inner(void *ctx)
+__attribute__((noinline)) int inner(struct __sk_buff *ctx)
 {
+	/* A caller may pass anything for what is not used, which the verifier refuses. */
+	asm volatile("" : : "r"(ctx));
 	return in_library(zero) + other_variable;
 }
 
 /* 21073 from inner(), 3 from local(), 200000 for its two calls. */
 SEC("socket")
-int outer(void *ctx)
+int outer(struct __sk_buff *ctx)
 {
 	counter = 0;
 	return inner(ctx) + local(zero) + counter * 100000;

@@ -272,6 +272,45 @@ function cases.btf(image, emit)
   end
 end
 
+local BTF_EXT_HEADER = { { "magic", 0, 2 }, { "version", 2, 1 }, { "header_size", 4, 4 }, { "func_offset", 8, 4 },
+  { "func_size", 12, 4 }, { "line_offset", 16, 4 }, { "line_size", 20, 4 }, { "core_offset", 24, 4 },
+  { "core_size", 28, 4 } }
+
+-- The words of one part of .BTF.ext: the size of a record; the name of each section, its number of records, these.
+local function ext_words(image, section, pair, emit_word)
+  local at = section.offset + read(image, section.offset + 4, 4) + read(image, section.offset + pair, 4)
+  local last = at + read(image, section.offset + pair + 4, 4)
+  if at == last then
+    return
+  end
+  local record_size = read(image, at, 4)
+  emit_word("record size", at)
+  at = at + 4
+  while at < last do
+    emit_word("section", at)
+    emit_word("count", at + 4)
+    local records = at + 8
+    at = records + read(image, at + 4, 4) * record_size
+    for word = records, at - 4, 4 do
+      emit_word("word", word)
+    end
+  end
+end
+
+function cases.btf_ext(image, emit)
+  for i = 1, image.count - 1 do
+    local section = image.sections[i]
+    if section.name == ".BTF.ext" then
+      blow_up(image, emit, "BTF.ext header", section.offset, BTF_EXT_HEADER)
+      for pair = 8, 24, 8 do
+        ext_words(image, section, pair, function(what, at)
+          blow_up(image, emit, ("BTF.ext %s at %d"):format(what, at - section.offset), at, { { "word", 0, 4 } })
+        end)
+      end
+    end
+  end
+end
+
 -- A generator of its own: math.random differs between the Luas.
 local function random_from(seed)
   return function(n)
@@ -291,7 +330,7 @@ function cases.random(image, emit)
   end
 end
 
-malform.sorts = { "truncated", "without_sections", "header", "sections", "records", "btf", "random" }
+malform.sorts = { "truncated", "without_sections", "header", "sections", "records", "btf", "btf_ext", "random" }
 
 --- Calls `emit(label, bytes)` for each broken version of a well-formed object.
 -- @param sorts array of names of `malform.sorts`; all by default

@@ -15,6 +15,7 @@ static void (*const rooms[])(lua_State *L) = {
 	perf_register,
 	link_register,
 	btf_register,
+	btf_handle_register,
 	NULL,
 };
 

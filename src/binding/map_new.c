@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../engine/btf_upload.h"
 #include "../engine/cpu.h"
 #include "../engine/map_btf.h"
 #include "../engine/names.h"
 #include "../engine/probe.h"
 #include "../engine/sys.h"
+#include "btf_handle.h"
 #include "btf_object.h"
 #include "failure.h"
 #include "map.h"
@@ -17,6 +19,11 @@
 #include "pin.h"
 #include "rooms.h"
 #include "type.h"
+
+/* Stack indices in core.new_map(). */
+enum { SPEC = 1, HANDLES };
+
+enum { KERNEL_ENOTSUPP = 524 }; /* which no header of user space has */
 
 /* The fields of a map spec. What the Lua face makes of the map once it is there (contents, pinning,
  * freeze) is listed too, so that one spec serves both. */
@@ -273,25 +280,88 @@ static int create_failure(
 	return failure_push(L, &err);
 }
 
-/* BPF_MAP_CREATE. Storages get types that say no more than the sizes. */
-static int create_once(struct abi_map_create *attr)
+/* Reads the fields `types`, `key_type_id` and `value_type_id` of the spec's `btf`. Pushes an object
+ * of our own for these types, since a finalizer may close that of the spec; it is closed when the
+ * spec has none. Returns NULL with an error when they have been closed. */
+static struct btf_object *push_types(lua_State *L, struct abi_map_create *attr, struct error *err)
 {
+	struct btf_object *held = btf_object_new(L, "");
+	const struct btf_object *types;
+
+	lua_getfield(L, SPEC, "btf");
+	if (!lua_isnil(L, -1)) {
+		luaL_argcheck(L, lua_istable(L, -1), SPEC, "field 'btf': table expected");
+		attr->btf_key_type_id = field_u32(L, lua_gettop(L), "key_type_id");
+		attr->btf_value_type_id = field_u32(L, lua_gettop(L), "value_type_id");
+		lua_getfield(L, -1, "types");
+		types = btf_object_test(L, -1);
+		luaL_argcheck(L, types, SPEC, "field 'btf': its types are no BTF");
+		lua_pop(L, 1);
+		if (!types->btf) {
+			error_set(err, EBADF, "the types of the spec are closed");
+			return NULL;
+		}
+		held->btf = btf_retain(types->btf);
+	}
+	lua_pop(L, 1);
+	return held;
+}
+
+/* Whether the kernel can be told of keys and values of these types. Values have to have one, keys
+ * too, save that global variables and bloom filters have none. */
+static bool takes_types(const struct btf *types, const struct abi_map_create *attr)
+{
+	uint32_t value = attr->btf_value_type_id;
+
+	if (!types || types->base || !value || !map_btf_fits(attr->map_type))
+		return false;
+	return attr->btf_key_type_id || attr->map_type == BPF_MAP_TYPE_BLOOM_FILTER ||
+	       btf_kind(btf_type(types, value)) == BTF_KIND_DATASEC;
+}
+
+/* Gives the map the types of its keys and values: the kernel knows then where spin locks and
+ * timers are, and bpftool prints structs. Pushes what holds them. Returns -1 when the types are
+ * closed, or file descriptors ran out. */
+static int push_description(lua_State *L, struct abi_map_create *attr, struct error *err)
+{
+	const struct btf_object *held = push_types(L, attr, err);
+	const struct btf_handle *btf = NULL;
+
+	if (!held)
+		return -1;
+	if (takes_types(held->btf, attr)) {
+		btf = btf_handle_open(L, HANDLES, held->btf, err);
+		if (!btf)
+			return -1;
+	}
+	if (btf && btf->handle.fd >= 0 &&
+		btf_upload_keeps(held->btf, btf->lost, attr->btf_value_type_id))
+		attr->btf_fd = (uint32_t)btf->handle.fd;
+	else
+		attr->btf_key_type_id = attr->btf_value_type_id = 0;
+	return 0;
+}
+
+/* BPF_MAP_CREATE. Storages without types get some that say no more than the sizes. */
+static int create_once(const struct abi_map_create *attr)
+{
+	struct abi_map_create described = *attr;
 	int btf, ret;
 
-	if (!is_storage(attr->map_type))
-		return sys_bpf_fd(BPF_MAP_CREATE, attr, sizeof(*attr));
+	if (!is_storage(attr->map_type) || attr->btf_fd)
+		return sys_bpf_fd(BPF_MAP_CREATE, &described, sizeof(described));
 	btf = map_btf_load(attr->value_size);
 	if (btf < 0)
 		return btf;
-	attr->btf_fd = (uint32_t)btf;
-	attr->btf_key_type_id = MAP_BTF_KEY;
-	attr->btf_value_type_id = MAP_BTF_VALUE;
-	ret = sys_bpf_fd(BPF_MAP_CREATE, attr, sizeof(*attr));
+	described.btf_fd = (uint32_t)btf;
+	described.btf_key_type_id = MAP_BTF_KEY;
+	described.btf_value_type_id = MAP_BTF_VALUE;
+	ret = sys_bpf_fd(BPF_MAP_CREATE, &described, sizeof(described));
 	sys_close(btf);
 	return ret;
 }
 
-/* Creates `m`; a kernel that refuses names (before 4.15, dots before 5.2) gets one
+/* Creates `m`; a kernel that refuses its types, or names (before 4.15, dots before 5.2), gets one
  * more try without. */
 static int create(lua_State *L, struct map *m, struct abi_map_create *attr)
 {
@@ -300,6 +370,10 @@ static int create(lua_State *L, struct map *m, struct abi_map_create *attr)
 	ret = create_once(attr);
 	if (handle_reclaimed(L, ret))
 		ret = create_once(attr);
+	if ((ret == -EINVAL || ret == -KERNEL_ENOTSUPP) && attr->btf_fd) {
+		attr->btf_fd = attr->btf_key_type_id = attr->btf_value_type_id = 0;
+		ret = create_once(attr);
+	}
 	if ((ret == -EINVAL || ret == -E2BIG) && attr->map_name[0]) {
 		memset(attr->map_name, 0, sizeof(attr->map_name));
 		ret = create_once(attr);
@@ -351,6 +425,10 @@ static int new_map(lua_State *L, bool is_inner)
 	}
 	set_quick(m);
 	snprintf(attr.map_name, sizeof(attr.map_name), "%.15s", name);
+	if (push_description(L, &attr, &err) < 0) {
+		error_prefix(&err, "create map \"%s\"", name);
+		return failure_push(L, &err);
+	}
 	ret = push_inner(L, m, is_inner, &inner);
 	if (ret != 1)
 		return ret;
@@ -367,15 +445,23 @@ static int new_map(lua_State *L, bool is_inner)
 }
 
 /*
- * core.new_map(spec) -> Map | nil, message, errno
+ * core.new_map(spec [, handles]) -> Map | nil, message, errno
  * Creates a map after the fields of `spec` (see MapSpec), which stays as it is. Contents, pinning
- * and freezing are the Lua face's.
+ * and freezing are the Lua face's. `handles`, a table that begins empty, keeps the BTF of the
+ * object in the kernel for its other maps and programs.
  */
 static int core_new_map(lua_State *L)
 {
-	lua_settop(L, 1);
-	luaL_checktype(L, 1, LUA_TTABLE);
-	return new_map(L, false);
+	bool own_handles;
+	int ret;
+
+	lua_settop(L, HANDLES);
+	luaL_checktype(L, SPEC, LUA_TTABLE);
+	own_handles = btf_handle_table(L, HANDLES);
+	ret = new_map(L, false);
+	if (own_handles)
+		btf_handle_close_all(L, HANDLES);
+	return ret;
 }
 
 /* Learns from the kernel what map `m`, already open, is. */

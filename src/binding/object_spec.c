@@ -98,6 +98,19 @@ static void set_contents(lua_State *L, const struct object_map *map)
 	lua_setfield(L, -2, "contents");
 }
 
+/* Which of the object's types the keys and values have. */
+static void set_btf(lua_State *L, const struct object_map *map, int types)
+{
+	if (!types || (!map->key_type_id && !map->value_type_id))
+		return;
+	lua_createtable(L, 0, 3);
+	lua_pushvalue(L, types);
+	lua_setfield(L, -2, "types");
+	set_integer(L, "key_type_id", map->key_type_id);
+	set_integer(L, "value_type_id", map->value_type_id);
+	lua_setfield(L, -2, "btf");
+}
+
 /*
  * Compiles the types of keys and values, each once. An object may have many types that are made of
  * the same large ones, so there is a limit to what they may take in all; what is beyond it, or
@@ -105,6 +118,7 @@ static void set_contents(lua_State *L, const struct object_map *map)
  */
 struct compiler {
 	const struct btf *btf;
+	int types; /* stack index of what the specs share for the BTF; 0: there is none */
 	int known; /* stack index of a table of types by id; false: it has none */
 	uint64_t bytes_left;
 };
@@ -164,6 +178,7 @@ static void push_map(lua_State *L, struct compiler *c, const struct object_map *
 	if (map->value_size)
 		set_type(L, c, "value", map->value_type_id);
 	set_contents(L, map);
+	set_btf(L, map, c->types);
 	if (map->inner) {
 		push_map(L, c, map->inner);
 		lua_setfield(L, -2, "inner_map");
@@ -217,10 +232,10 @@ static void push_program(lua_State *L, const struct object *object, struct objec
 	lua_setfield(L, -2, "instructions");
 }
 
-/* Pushes the table of map specs. */
-static void push_maps(lua_State *L, const struct object *object)
+/* Pushes the table of map specs. `types`: as of struct compiler. */
+static void push_maps(lua_State *L, const struct object *object, int types)
 {
-	struct compiler c = {.bytes_left = TYPES_LEAST};
+	struct compiler c = {.types = types, .bytes_left = TYPES_LEAST};
 	uint32_t i;
 
 	/* Types in the other byte order are of no use: such an object is never loaded. */
@@ -240,18 +255,17 @@ static void push_maps(lua_State *L, const struct object *object)
 
 static void push_object(lua_State *L, struct object *object, const char *name)
 {
-	struct btf_object *types;
+	int types = 0;
 	uint32_t i;
 
 	luaL_checkstack(L, 12, "collection spec");
-	lua_newtable(L);
-	push_maps(L, object);
-	lua_setfield(L, -2, "maps");
 	if (object->btf) {
-		types = btf_object_new(L, name);
-		types->btf = btf_retain(object->btf);
-		lua_setfield(L, -2, "types");
+		btf_object_new(L, name)->btf = btf_retain(object->btf);
+		types = lua_gettop(L);
 	}
+	lua_newtable(L);
+	push_maps(L, object, types);
+	lua_setfield(L, -2, "maps");
 	lua_newtable(L);
 	for (i = 0; i < object->program_count; i++) {
 		push_program(L, object, &object->programs[i]);
@@ -260,6 +274,10 @@ static void push_object(lua_State *L, struct object *object, const char *name)
 	lua_setfield(L, -2, "programs");
 	if (object->license)
 		set_string(L, "license", object->license);
+	if (types) {
+		lua_pushvalue(L, types);
+		lua_setfield(L, -2, "types");
+	}
 	set_integer(L, "kernel_version", object->kernel_version);
 	set_string(L, "byte_order", object->big_endian ? "big" : "little");
 }

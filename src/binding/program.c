@@ -5,11 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../engine/btf_upload.h"
+#include "../engine/func_info.h"
 #include "../engine/link_insns.h"
 #include "../engine/prog_load.h"
 #include "../engine/probe.h"
 #include "../engine/sections.h"
 #include "../engine/sys.h"
+#include "btf_handle.h"
 #include "failure.h"
 #include "insns.h"
 #include "options.h"
@@ -20,7 +23,7 @@
 #define LOG_CLASS "ebpf.verifier_log"
 
 /* Stack indices in core.new_program(). */
-enum { SPEC = 1, OPTIONS, PROGRAM, LOG, LICENSE, INSNS };
+enum { SPEC = 1, OPTIONS, HANDLES, PROGRAM, LOG, LICENSE, INSNS };
 
 const char *program_push_string(lua_State *L, int index, const char *field)
 {
@@ -208,20 +211,69 @@ static int complete(lua_State *L, struct insns *list, struct error *err)
 	return link_insns_resolve(list, err);
 }
 
+/* Whether the kernel has the type of each function. */
+static bool has_funcs(const struct insns *list, const struct btf_handle *btf)
+{
+	uint32_t i;
+
+	for (i = 0; i < list->func_count; i++) {
+		if (!btf_upload_keeps(list->types, btf->lost, list->funcs[i].type_id))
+			return false;
+	}
+	return btf->handle.fd >= 0;
+}
+
+/* Tells of the functions and the lines of source in `info`, where there are types of them that
+ * the kernel takes. Returns -1 only when file descriptors ran out. */
+static int describe(lua_State *L, const struct insns *list, struct func_info *info,
+	struct prog_load *load, struct error *err)
+{
+	const struct btf_handle *btf;
+
+	if (!list->types || list->foreign || !insns_have_funcs(list))
+		return 0;
+	btf = btf_handle_open(L, HANDLES, list->types, err);
+	if (!btf)
+		return -1;
+	if (!has_funcs(list, btf))
+		return 0;
+	*info = (struct func_info){
+		.btf_fd = btf->handle.fd,
+		.records = list->funcs,
+		.count = list->func_count,
+		.lines = list->lines,
+		.line_count = insns_have_lines(list) ? list->line_count : 0,
+	};
+	load->functions = info;
+	return 0;
+}
+
 /* Returns the fd, or -1. The maps' fds are looked up anew each time: a collection between two
  * attempts may run code that closes one. */
 static int load_insns(lua_State *L, struct insns *list, struct prog_load *load,
 	struct prog_log *log, struct error *err)
 {
 	char what[PROG_LOAD_TEXT];
+	struct func_info info;
 
-	if (complete(L, list, err) < 0) {
+	if (describe(L, list, &info, load, err) < 0 || complete(L, list, err) < 0) {
 		prog_load_describe(load, what, sizeof(what));
 		return error_prefix(err, "%s", what);
 	}
 	load->code = list->code;
 	load->count = list->count;
 	return prog_load(load, log, err);
+}
+
+/* The same, once more when that ran out of file descriptors which garbage may hold. */
+static int load_again(lua_State *L, struct insns *list, struct prog_load *load,
+	struct prog_log *log, struct error *err)
+{
+	int fd = load_insns(L, list, load, log, err);
+
+	if (fd < 0 && handle_reclaimed(L, -err->code))
+		fd = load_insns(L, list, load, log, err);
+	return fd;
 }
 
 /* Pushes nil, message, errno, and the log when there is one. */
@@ -248,6 +300,9 @@ static int load_failed(lua_State *L, const struct prog_log *log, const struct er
  *   autoload        no concern of this function
  * Options: log_level (1 branches, 2 all states, 4 statistics; 0, the default, asks for no log
  * unless loading fails) and log_size (bytes to begin with; it grows until the log fits).
+ * Instructions from an object with BTF are loaded with the types of their functions and the lines
+ * they came from, which the log and `bpftool prog dump xlated` show then. A third argument, a
+ * table that begins empty, keeps the BTF in the kernel for other maps and programs of the object.
  * ENOENT: a reference is not satisfied. EBADF: a map referred to is closed. ENOEXEC: the
  * instructions are for a machine of the other byte order. EACCES, EINVAL and others: the
  * verifier's or the kernel's; the message has the log's last words, or what is missing.
@@ -259,10 +314,12 @@ static int new_program(lua_State *L)
 	struct program *p;
 	struct insns *list;
 	struct error err;
+	bool own_handles;
 	int fd;
 
-	lua_settop(L, 2);
+	lua_settop(L, HANDLES);
 	luaL_checktype(L, SPEC, LUA_TTABLE);
+	own_handles = btf_handle_table(L, HANDLES);
 	p = push_program(L);
 	read_spec(L, p, &load);
 	read_options(L, &load);
@@ -271,12 +328,12 @@ static int new_program(lua_State *L)
 	list = push_instructions(L, &err);
 	if (!list)
 		return failure_push(L, &err);
-	fd = load_insns(L, list, &load, log, &err);
-	if (fd < 0 && handle_reclaimed(L, -err.code))
-		fd = load_insns(L, list, &load, log, &err);
+	fd = load_again(L, list, &load, log, &err);
+	p->handle.fd = fd < 0 ? -1 : fd;
+	if (own_handles)
+		btf_handle_close_all(L, HANDLES);
 	if (fd < 0)
 		return load_failed(L, log, &err);
-	p->handle.fd = fd;
 	if (load.log_level && log->text) {
 		lua_pushstring(L, log->text);
 		remember(L, PROGRAM, "log");

@@ -363,6 +363,13 @@ struct abi_func_info {
 	uint32_t type_id;
 };
 
+struct abi_line_info {
+	uint32_t insn_off;
+	uint32_t file_name_off;
+	uint32_t line_off;
+	uint32_t line_col; /* line << 10 | column */
+};
+
 struct abi_obj {
 	uint64_t pathname;
 	uint32_t bpf_fd;

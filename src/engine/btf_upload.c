@@ -121,7 +121,7 @@ static void clean_name(const struct blob *blob, uint32_t offset, bool dots)
 
 	if (name[0] >= '0' && name[0] <= '9')
 		name[0] = '_';
-	for (i = 0; name[i] && i < NAME_MOST; i++) {
+	for (i = 0; i < NAME_MOST && name[i]; i++) {
 		if (!fits_name(name[i], dots))
 			name[i] = '_';
 	}

@@ -15,10 +15,13 @@
 
 #pragma GCC visibility push(hidden)
 
+/* What a program is loaded with: made here, or from the object's own BTF. */
 struct func_info {
 	int btf_fd; /* -1: none */
 	struct abi_func_info *records; /* one for each function, ascending */
 	uint32_t count;
+	const struct abi_line_info *lines; /* of source; ascending */
+	uint32_t line_count; /* 0: none */
 };
 
 /* Whether instructions, in native byte order, take the address of a function. */

@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(sizeof(struct insn_func) == 8 && sizeof(struct insn_line) == 16,
-	"the kernel is given them as they are");
-
 void insns_drop_types(struct insns *list)
 {
 	free(list->funcs);
@@ -124,9 +121,9 @@ void insns_set_types(struct insns *list, struct btf *types)
 	list->types = btf_retain(types);
 }
 
-int insns_add_func(struct insns *list, struct insn_func func, struct error *err)
+int insns_add_func(struct insns *list, struct abi_func_info func, struct error *err)
 {
-	struct insn_func *grown =
+	struct abi_func_info *grown =
 		pool_grow(list->funcs, &list->func_room, list->func_count, 1, sizeof(*grown));
 
 	if (!grown)
@@ -136,9 +133,9 @@ int insns_add_func(struct insns *list, struct insn_func func, struct error *err)
 	return 0;
 }
 
-int insns_add_line(struct insns *list, struct insn_line line, struct error *err)
+int insns_add_line(struct insns *list, struct abi_line_info line, struct error *err)
 {
-	struct insn_line *grown =
+	struct abi_line_info *grown =
 		pool_grow(list->lines, &list->line_room, list->line_count, 1, sizeof(*grown));
 
 	if (!grown)
@@ -146,6 +143,38 @@ int insns_add_line(struct insns *list, struct insn_line line, struct error *err)
 	list->lines = grown;
 	grown[list->line_count++] = line;
 	return 0;
+}
+
+bool insns_have_funcs(const struct insns *list)
+{
+	uint32_t i, func = 0;
+
+	if (!list->func_count || list->funcs[0].insn_off)
+		return false;
+	for (i = 0; i < list->symbol_count; i++) {
+		while (func < list->func_count &&
+			list->funcs[func].insn_off < list->symbols[i].index)
+			func++;
+		if (func == list->func_count ||
+			list->funcs[func].insn_off != list->symbols[i].index)
+			return false;
+	}
+	return true;
+}
+
+bool insns_have_lines(const struct insns *list)
+{
+	uint32_t i, line = 0;
+
+	for (i = 0; i < list->func_count; i++) {
+		while (line < list->line_count &&
+			list->lines[line].insn_off < list->funcs[i].insn_off)
+			line++;
+		if (line == list->line_count ||
+			list->lines[line].insn_off != list->funcs[i].insn_off)
+			return false;
+	}
+	return list->line_count != 0;
 }
 
 bool insns_find_defined(const struct insns *list, uint32_t name, uint32_t *index)
@@ -192,8 +221,8 @@ bool insns_is_load64(const struct insns *list, uint32_t index)
 static int append_types(
 	struct insns *list, uint32_t base, const struct insns *from, struct error *err)
 {
-	struct insn_func *funcs;
-	struct insn_line *lines;
+	struct abi_func_info *funcs;
+	struct abi_line_info *lines;
 	uint32_t i;
 
 	if (!from->types)
@@ -204,23 +233,23 @@ static int append_types(
 	}
 	if (!list->types)
 		insns_set_types(list, from->types);
-	funcs = pool_grow(list->funcs, &list->func_room, list->func_count, from->func_count,
-		sizeof(*funcs));
+	funcs = pool_grow(
+		list->funcs, &list->func_room, list->func_count, from->func_count, sizeof(*funcs));
 	if (funcs)
 		list->funcs = funcs;
-	lines = pool_grow(list->lines, &list->line_room, list->line_count, from->line_count,
-		sizeof(*lines));
+	lines = pool_grow(
+		list->lines, &list->line_room, list->line_count, from->line_count, sizeof(*lines));
 	if (lines)
 		list->lines = lines;
 	if (!funcs || !lines)
 		return error_errno(err, ENOMEM, "keep %u lines of source", from->line_count);
 	for (i = 0; i < from->func_count; i++) {
 		funcs[list->func_count] = from->funcs[i];
-		funcs[list->func_count++].index += base;
+		funcs[list->func_count++].insn_off += base;
 	}
 	for (i = 0; i < from->line_count; i++) {
 		lines[list->line_count] = from->lines[i];
-		lines[list->line_count++].index += base;
+		lines[list->line_count++].insn_off += base;
 	}
 	return 0;
 }

@@ -40,20 +40,6 @@ struct insn_symbol {
 	uint32_t name;
 };
 
-/* The type of the function that begins at an instruction. Laid out as struct bpf_func_info. */
-struct insn_func {
-	uint32_t index;
-	uint32_t type; /* a BTF_KIND_FUNC */
-};
-
-/* The line of source that an instruction came from. Laid out as struct bpf_line_info. */
-struct insn_line {
-	uint32_t index;
-	uint32_t file; /* offsets of strings */
-	uint32_t text;
-	uint32_t place; /* line << 10 | column */
-};
-
 struct insns {
 	struct bpf_insn *code;
 	uint32_t count, code_room;
@@ -66,9 +52,9 @@ struct insns {
 	uint32_t defined_count, defined_room;
 	bool foreign; /* in the byte order this machine does not have */
 	struct btf *types; /* of `funcs` and `lines`; NULL: there are none of these */
-	struct insn_func *funcs; /* ascending by index, at most one an instruction */
+	struct abi_func_info *funcs; /* where which begins; ascending, at most one an instruction */
 	uint32_t func_count, func_room;
-	struct insn_line *lines; /* likewise */
+	struct abi_line_info *lines; /* of source; likewise */
 	uint32_t line_count, line_room;
 };
 
@@ -88,8 +74,13 @@ int insns_add_ref(struct insns *list, uint32_t index, enum insn_ref_kind kind, c
 void insns_set_types(struct insns *list, struct btf *types);
 
 /* Both behind those that are there; the index must be within the list. */
-int insns_add_func(struct insns *list, struct insn_func func, struct error *err);
-int insns_add_line(struct insns *list, struct insn_line line, struct error *err);
+int insns_add_func(struct insns *list, struct abi_func_info func, struct error *err);
+int insns_add_line(struct insns *list, struct abi_line_info line, struct error *err);
+
+/* Whether the types of all functions are known, and of all of them the line they begin in: the
+ * kernel wants all or none. */
+bool insns_have_funcs(const struct insns *list);
+bool insns_have_lines(const struct insns *list);
 
 /* Forgets types of functions and lines of source. */
 void insns_drop_types(struct insns *list);

@@ -3,6 +3,7 @@
 #ifndef EBPF_MAP_BTF_H
 #define EBPF_MAP_BTF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #pragma GCC visibility push(hidden)
@@ -14,6 +15,9 @@ enum { MAP_BTF_KEY = 1, MAP_BTF_VALUE = 3 };
  * (of sockets, inodes, tasks, control groups) are not made without. Returns an fd, needed until
  * the map is there, or a negative errno. */
 int map_btf_load(uint32_t value_size);
+
+/* Whether maps of that type take BTF of keys and values at all. */
+bool map_btf_fits(uint32_t type);
 
 #pragma GCC visibility pop
 

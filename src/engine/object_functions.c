@@ -155,8 +155,7 @@ static int split_function(struct object_build *b, uint32_t index, bool local, st
 	if ((function->symbol->bind == STB_LOCAL) != local)
 		return 0;
 	if (name_function(b, index, err) < 0 || measure(b, index, err) < 0 ||
-		copy_code(b, function, err) < 0 ||
-		object_describe_function(b, function, err) < 0) {
+		copy_code(b, function, err) < 0 || object_describe_function(b, function, err) < 0) {
 		error_prefix(err, "function \"%.80s\"", function->symbol->name);
 		return error_prefix(err, "section \"%.80s\"", section_of(b, function)->name);
 	}
@@ -234,7 +233,7 @@ static int link_program(
 		return -1;
 	return object_charge(b,
 		(uint64_t)program->insns.count * BPF_INSN_SIZE + program->insns.names.size +
-			(uint64_t)program->insns.line_count * sizeof(struct insn_line),
+			(uint64_t)program->insns.line_count * sizeof(struct abi_line_info),
 		err);
 }
 

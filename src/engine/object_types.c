@@ -43,21 +43,23 @@ static int describe_type(struct object_build *b, struct object_function *functio
 		return error_set(err, ENOEXEC, "its BTF type %u is no function", type);
 	if (function->symbol->hidden)
 		hide_function(btf, type);
-	return insns_add_func(&function->insns, (struct insn_func){0, type}, err);
+	return insns_add_func(&function->insns, (struct abi_func_info){0, type}, err);
 }
 
 static int add_line(struct object_build *b, struct object_function *function,
-	const struct insn_line *line, struct error *err)
+	const struct abi_line_info *line, struct error *err)
 {
 	struct insns *list = &function->insns;
 
-	if (line->file >= b->object->btf->string_size || line->text >= b->object->btf->string_size)
+	if (line->file_name_off >= b->object->btf->string_size ||
+		line->line_off >= b->object->btf->string_size)
 		return error_set(err, ENOEXEC,
-			"instruction %u: its line of source is no string of the BTF", line->index);
+			"instruction %u: its line of source is no string of the BTF",
+			line->insn_off);
 	/* The kernel takes no line for the second half of a 64-bit load, and one an instruction. */
-	if (!list->code[line->index].code)
+	if (!list->code[line->insn_off].code)
 		return 0;
-	if (list->line_count && list->lines[list->line_count - 1].index == line->index)
+	if (list->line_count && list->lines[list->line_count - 1].insn_off == line->insn_off)
 		list->line_count--;
 	return insns_add_line(list, *line, err);
 }
@@ -67,7 +69,7 @@ static int describe_lines(struct object_build *b, struct object_function *functi
 {
 	uint32_t i = btf_ext_first(&b->ext, BTF_EXT_LINE, section, function->start);
 	uint32_t word[BTF_EXT_LINE_WORDS], w;
-	struct insn_line line;
+	struct abi_line_info line;
 
 	for (; i < section->count; i++) {
 		for (w = 0; w < BTF_EXT_LINE_WORDS; w++)
@@ -78,11 +80,12 @@ static int describe_lines(struct object_build *b, struct object_function *functi
 			return error_set(err, ENOEXEC,
 				"a line of source begins at byte %u, inside an instruction",
 				word[BTF_EXT_AT]);
-		line = (struct insn_line){
-			.index = (uint32_t)((word[BTF_EXT_AT] - function->start) / BPF_INSN_SIZE),
-			.file = word[BTF_EXT_LINE_FILE],
-			.text = word[BTF_EXT_LINE_TEXT],
-			.place = word[BTF_EXT_LINE_COLUMN],
+		line = (struct abi_line_info){
+			.insn_off =
+				(uint32_t)((word[BTF_EXT_AT] - function->start) / BPF_INSN_SIZE),
+			.file_name_off = word[BTF_EXT_LINE_FILE],
+			.line_off = word[BTF_EXT_LINE_TEXT],
+			.line_col = word[BTF_EXT_LINE_COLUMN],
 		};
 		if (add_line(b, function, &line, err) < 0)
 			return -1;

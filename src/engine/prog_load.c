@@ -16,7 +16,7 @@
 enum { OLD_LOG_MAX = UINT32_MAX >> 8 };
 
 /* What an old kernel may not know, and is left out of a second attempt. */
-enum { WITHOUT_NAME = 1 << 0, WITHOUT_ATTACH_TYPE = 1 << 1 };
+enum { WITHOUT_NAME = 1 << 0, WITHOUT_ATTACH_TYPE = 1 << 1, WITHOUT_TYPES = 1 << 2 };
 
 void prog_log_free(struct prog_log *log)
 {
@@ -65,11 +65,14 @@ static struct abi_prog_load make_attr(const struct prog_load *spec, unsigned int
 		.prog_ifindex = spec->ifindex,
 	};
 
-	if (spec->functions) {
+	if (spec->functions && !(without & WITHOUT_TYPES)) {
 		attr.prog_btf_fd = (uint32_t)spec->functions->btf_fd;
 		attr.func_info = sys_ptr(spec->functions->records);
 		attr.func_info_rec_size = sizeof(*spec->functions->records);
 		attr.func_info_cnt = spec->functions->count;
+		attr.line_info = sys_ptr(spec->functions->lines);
+		attr.line_info_rec_size = sizeof(*spec->functions->lines);
+		attr.line_info_cnt = spec->functions->line_count;
 	}
 	if (!(without & WITHOUT_ATTACH_TYPE))
 		attr.expected_attach_type = spec->attach_type;
@@ -176,7 +179,14 @@ static bool may_be_old_kernel(int ret, const struct prog_log *log)
 static int retry(const struct prog_load *spec, struct prog_log *log)
 {
 	static const unsigned int ladder[] = {
-		WITHOUT_NAME, WITHOUT_ATTACH_TYPE, WITHOUT_NAME | WITHOUT_ATTACH_TYPE};
+		WITHOUT_NAME,
+		WITHOUT_ATTACH_TYPE,
+		WITHOUT_TYPES,
+		WITHOUT_NAME | WITHOUT_ATTACH_TYPE,
+		WITHOUT_NAME | WITHOUT_TYPES,
+		WITHOUT_ATTACH_TYPE | WITHOUT_TYPES,
+		WITHOUT_NAME | WITHOUT_ATTACH_TYPE | WITHOUT_TYPES,
+	};
 	unsigned int can_do_without = 0;
 	int ret, first;
 	size_t i;
@@ -188,6 +198,8 @@ static int retry(const struct prog_load *spec, struct prog_log *log)
 		can_do_without |= WITHOUT_NAME;
 	if (spec->attach_optional && spec->attach_type)
 		can_do_without |= WITHOUT_ATTACH_TYPE;
+	if (spec->functions)
+		can_do_without |= WITHOUT_TYPES;
 	for (i = 0; i < sizeof(ladder) / sizeof(ladder[0]); i++) {
 		if (ladder[i] & ~can_do_without)
 			continue;
@@ -338,7 +350,7 @@ int prog_load(const struct prog_load *spec, struct prog_log *log, struct error *
 	char what[PROG_LOAD_TEXT];
 	int ret;
 
-	if (!func_info_needed(spec->code, spec->count))
+	if (spec->functions || !func_info_needed(spec->code, spec->count))
 		return load(spec, log, err);
 	ret = func_info_make(&functions, spec->name, spec->code, spec->count);
 	if (ret < 0) {

@@ -30,7 +30,7 @@ struct prog_load {
 	bool attach_optional; /* old kernels do not know the attach type, and get by without */
 	const struct bpf_insn *code;
 	uint32_t count;
-	const struct func_info *functions; /* NULL; prog_load() finds out itself */
+	const struct func_info *functions; /* NULL: prog_load() makes one if it must */
 	const char *license;
 	uint32_t kernel_version;
 	uint32_t flags;
