@@ -305,7 +305,8 @@ describe("a map", function()
       put = { 1, 1 }, put_bytes = { 1, "12345678" }, create = { 1, 1 }, replace = { 1, 1 },
       delete = { 1 }, delete_strict = { 1 }, next_key = {}, next_key_bytes = {}, iterate = {},
       get_batch = { { 1 } }, put_batch = { { [1] = 1 } }, delete_batch = { { 1 } }, drain = {},
-      push = { 1 }, pop = {}, peek = {}, freeze = {}, pin = { "/sys/fs/bpf/never" }, unpin = {}, is_pinned = {},
+      push = { 1 }, pop = {}, peek = {}, freeze = {}, memory = {},
+      pin = { "/sys/fs/bpf/never" }, unpin = {}, is_pinned = {},
       clone = {}, info = {}, fd = {},
     }
     local from_memory = { abi = true, name = true, close = true, is_closed = true }

@@ -91,8 +91,8 @@ describe("a spec loaded from an object file", function()
 
   it("has a map for each section of data", function()
     assert.same({ name = ".data", type = "array", key_size = 4, value_size = 8, max_entries = 1,
-      flags = 0, numa_node = 0, map_extra = 0, pinning = "none", contents = { { 0, integers(7, 8) } } },
-      plain(object.maps[".data"]))
+      flags = 0, mmapable = true, numa_node = 0, map_extra = 0, pinning = "none",
+      contents = { { 0, integers(7, 8) } } }, plain(object.maps[".data"]))
     assert.same({ { 0, integers(1, 2, 3) } }, object.maps[".data.own"].contents)
   end)
 

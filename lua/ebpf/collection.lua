@@ -2,6 +2,7 @@
 local core = require "ebpf.core"
 local map = require "ebpf.map"
 local spec = require "ebpf.spec"
+local variable = require "ebpf.variable"
 
 local collection = {}
 
@@ -10,8 +11,13 @@ local EEXIST, EINVAL, ENOENT, ENOEXEC = core.errno.EEXIST, core.errno.EINVAL, co
 ---@class ebpf.Collection
 ---@field maps table<string, ebpf.Map> by the names of the spec
 ---@field programs table<string, ebpf.Program>
+---@field variables table<string, ebpf.Variable> by name; reading this for the first time maps their sections
 ---@field links table<string, ebpf.Link> what attach() has attached, by the names of the programs
 local Collection = {}
+
+-- Where the variables of each collection lie, and the maps of their sections. Once they are in use, the memory instead.
+local places = setmetatable({}, { __mode = "k" })
+local memories = setmetatable({}, { __mode = "k" })
 
 local function sorted_names(t)
   local names = {}
@@ -32,6 +38,7 @@ end
 -- attached or used elsewhere. Closing again is fine.
 ---@return true
 function Collection:close()
+  close_all(memories[self] or {})
   for _, field in ipairs({ "links", "programs", "maps" }) do
     close_all(self[field])
   end
@@ -199,7 +206,19 @@ function Collection:pin(directory)
   return nil, message, errno
 end
 
-local mt = { __index = Collection, __name = "ebpf.Collection", __close = Collection.close }
+local mt = { __name = "ebpf.Collection", __close = Collection.close }
+
+function mt:__index(field)
+  local place = field == "variables" and places[self]
+  if not place then
+    return Collection[field]
+  end
+  local variables
+  variables, memories[self] = variable.live(place.variables, place.maps)
+  places[self] = nil
+  self.variables = variables
+  return variables
+end
 
 function mt:__tostring()
   local lines = { "collection" }
@@ -213,6 +232,19 @@ end
 
 local function new_collection(maps, programs)
   return setmetatable({ maps = maps, programs = programs, links = {} }, mt)
+end
+
+--- Lets a new collection have the variables of the spec it was loaded from, in the maps it has now.
+local function add_variables(self, specs)
+  local place = { variables = {}, maps = {} }
+  for name, variable_spec in pairs(specs or {}) do
+    local where = variable_spec.place
+    if self.maps[where.section] then
+      place.variables[name], place.maps[where.section] = where, self.maps[where.section]
+    end
+  end
+  places[self] = place
+  return self
 end
 
 --- References of a program's instructions to maps that nobody has given it yet.
@@ -446,7 +478,7 @@ local function load(self, options, file)
     handle:close()
   end
   if called and ok then
-    return new_collection(loading.maps, loading.programs)
+    return add_variables(new_collection(loading.maps, loading.programs), self.variables)
   end
   close_all(loading.programs)
   close_all(loading.maps)
@@ -617,7 +649,7 @@ function collection.load_pinned(directory)
   local maps, programs = {}, {}
   local called, ok, message, errno = pcall(open_both, directory, maps, programs)
   if called and ok then
-    return new_collection(maps, programs)
+    return add_variables(new_collection(maps, programs))
   end
   close_all(programs)
   close_all(maps)

@@ -33,6 +33,7 @@ local methods = core.methods.map
 ---@field pop fun(self: ebpf.Map): any, string?, integer?
 ---@field peek fun(self: ebpf.Map, value?: any): any, string?, integer? of a bloom filter: whether `value` may be in it
 ---@field freeze fun(self: ebpf.Map): true?, string?, integer?
+---@field memory fun(self: ebpf.Map): ebpf.Memory?, string?, integer? of arrays with BPF_F_MMAPABLE; EOPNOTSUPP: without
 ---@field clone fun(self: ebpf.Map): ebpf.Map?, string?, integer? another for the same map; not pinned
 ---@field pin fun(self: ebpf.Map, path: string): true?, string?, integer? in a bpf file system
 ---@field unpin fun(self: ebpf.Map): true?, string?, integer?
@@ -43,6 +44,20 @@ local methods = core.methods.map
 ---@field close fun(self: ebpf.Map): true
 ---@field is_closed fun(self: ebpf.Map): boolean
 ---@field fd fun(self: ebpf.Map): integer?, string?, integer?
+
+--- The contents of an array map in the memory of this process: no call of it is a system call. It is read-only when the
+--- map is frozen or has BPF_F_RDONLY_PROG; the map cannot be frozen while one lives that is not. It stays when the
+--- map's handle is closed, and is unmapped when it is closed or collected. Elements of 1, 2, 4 and 8 bytes are read and
+--- written in one piece. Each method of a closed one returns nil, message, EBADF.
+---@class ebpf.Memory
+---@field get fun(self: ebpf.Memory, index: integer): any, string?, integer? from 0 on; nil alone: behind the last
+---@field put fun(self: ebpf.Memory, index: integer, value: any): true?, string?, integer? EPERM: read-only; E2BIG
+---@field bytes fun(self: ebpf.Memory, offset?: integer, size?: integer): string?, string?, integer? elements begin at
+--- multiples of 8 bytes; raises when not all bytes are within the memory
+---@field size fun(self: ebpf.Memory): integer?, string?, integer? bytes, in whole pages
+---@field is_read_only fun(self: ebpf.Memory): boolean?, string?, integer?
+---@field close fun(self: ebpf.Memory): true
+---@field is_closed fun(self: ebpf.Memory): boolean
 
 local EEXIST, EINVAL, ENOENT = core.errno.EEXIST, core.errno.EINVAL, core.errno.ENOENT
 
@@ -151,6 +166,7 @@ local may_differ_from_zero = { key_size = true, value_size = true, max_entries =
 -- The kernel turns on BPF_F_RDONLY_PROG for these, and rounds the size of an lru_percpu_hash, or lru_hash, with
 -- BPF_F_NO_COMMON_LRU to the CPUs.
 local RDONLY_PROG, NO_COMMON_LRU = 128, 2
+local MMAPABLE = 1024
 local gains_flag = { devmap = true, devmap_hash = true }
 
 local function has_flag(flags, flag)
@@ -178,6 +194,9 @@ function map.check_compatible(spec, have)
   end
   if gains_flag[spec.type] and has_flag(actual.flags, RDONLY_PROG) and not has_flag(spec.flags or 0, RDONLY_PROG) then
     actual.flags = actual.flags - RDONLY_PROG
+  end
+  if spec.mmapable and has_flag(actual.flags, MMAPABLE) and not has_flag(spec.flags or 0, MMAPABLE) then
+    actual.flags = actual.flags - MMAPABLE
   end
   if has_flag(actual.flags, NO_COMMON_LRU) and actual.type:find("^lru_") then
     wanted.max_entries = nil

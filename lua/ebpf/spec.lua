@@ -1,6 +1,7 @@
 --- Object files before they meet the kernel: what maps and programs they define, as plain tables that can be edited,
 --- copied and printed. Reading them needs no privilege, and any kernel or none.
 local core = require "ebpf.core"
+local variable = require "ebpf.variable"
 
 local spec = {}
 
@@ -24,6 +25,8 @@ local spec = {}
 ---@field value ebpf.ValueType? what values are
 ---@field btf {types: ebpf.Btf, key_type_id: integer, value_type_id: integer}? the types of keys and values in the
 --- object's BTF, which the kernel is told; 0: not known. A section of data has a value_type_id only
+---@field mmapable boolean? made with BPF_F_MMAPABLE where the kernel has it (Linux 5.5), so that Map:memory() works;
+--- sections with variables are
 ---@field freeze boolean? made read-only for user space once its contents are in
 local MapSpec = {}
 
@@ -46,6 +49,7 @@ local ProgramSpec = {}
 ---@field maps table<string, ebpf.MapSpec> by name, those of global variables by section (".rodata")
 ---@field programs table<string, ebpf.ProgramSpec> by name
 ---@field types ebpf.Btf? the types of the object, of one compiled with -g; see ebpf.type()
+---@field variables table<string, ebpf.VariableSpec> global variables by name
 ---@field license string?
 ---@field kernel_version integer
 ---@field byte_order "little"|"big"
@@ -125,7 +129,7 @@ local function list(lines, kind, specs)
   end
   table.sort(names)
   for _, name in ipairs(names) do
-    lines[#lines + 1] = "  " .. kind .. " " .. tostring(specs[name])
+    lines[#lines + 1] = "  " .. (kind and kind .. " " or "") .. tostring(specs[name])
   end
 end
 
@@ -134,6 +138,7 @@ function collection_spec:__tostring()
     self.license and '"' .. self.license .. '"' or "none", self.byte_order) }
   list(lines, "map", self.maps)
   list(lines, "program", self.programs)
+  list(lines, nil, self.variables or {})
   return table.concat(lines, "\n")
 end
 
@@ -151,6 +156,7 @@ local function finish(result, message, errno)
   for _, program in pairs(result.programs) do
     setmetatable(program, program_spec)
   end
+  result.variables = variable.specs(result.variables, result.maps)
   return setmetatable(result, collection_spec)
 end
 

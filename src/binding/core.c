@@ -11,6 +11,8 @@ static void (*const rooms[])(lua_State *L) = {
 	type_register,
 	host_register,
 	map_register,
+	memory_register,
+	variable_register,
 	program_register,
 	perf_register,
 	link_register,

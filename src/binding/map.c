@@ -10,6 +10,7 @@
 #include "../engine/sys.h"
 #include "failure.h"
 #include "map_new.h"
+#include "memory.h"
 #include "options.h"
 #include "pin.h"
 #include "rooms.h"
@@ -53,7 +54,17 @@ static const struct hint {
 	{"drain", EINVAL, "elements of an array cannot be deleted"},
 	{"drain", EPERM, "the map is frozen or was opened read-only or write-only"},
 	{"freeze", EPERM, "it is frozen already, or was opened read-only"},
-	{"freeze", EBUSY, "it is mapped writable"},
+	{"freeze", EBUSY,
+		"it is mapped writable: close its memory(), or the collection whose variables are "
+		"in use"},
+	{"map the memory of", EOPNOTSUPP,
+		"only arrays made with BPF_F_MMAPABLE (flags = 1024, since Linux 5.5) can be "
+		"mapped"},
+	{"map the memory of", 524, "values with spin locks, timers and the like cannot be mapped"},
+	/* The kernel has no VM_SHARED left then, which bpf_map_mmap() asks for. */
+	{"map the memory of", EINVAL,
+		"the map was opened read-only, which the kernel does not map"},
+	{"map the memory of", EACCES, "the map was opened write-only"},
 };
 
 static const char *find_hint(const char *what, int code)
@@ -630,6 +641,7 @@ static const luaL_Reg methods[] = {
 	{"pop", map_pop},
 	{"peek", map_peek},
 	{"freeze", map_freeze},
+	{"memory", map_memory},
 	{"pin", map_pin},
 	{"unpin", map_unpin},
 	{"is_pinned", map_is_pinned},

@@ -29,7 +29,7 @@ enum { KERNEL_ENOTSUPP = 524 }; /* which no header of user space has */
  * freeze) is listed too, so that one spec serves both. */
 static const char *const spec_fields[] = {"name", "type", "key_size", "value_size", "max_entries",
 	"flags", "inner_map", "pinning", "numa_node", "map_extra", "contents", "key", "value",
-	"btf", "freeze", "int64", NULL};
+	"btf", "freeze", "int64", "mmapable", NULL};
 
 static const struct type_traits {
 	uint32_t type;
@@ -361,23 +361,37 @@ static int create_once(const struct abi_map_create *attr)
 	return ret;
 }
 
-/* Creates `m`; a kernel that refuses its types, or names (before 4.15, dots before 5.2), gets one
- * more try without. */
-static int create(lua_State *L, struct map *m, struct abi_map_create *attr)
+/* The same once more without types where the kernel refuses them. */
+static int create_described(const struct abi_map_create *attr)
+{
+	struct abi_map_create plain = *attr;
+	int ret = create_once(attr);
+
+	if ((ret != -EINVAL && ret != -KERNEL_ENOTSUPP) || !attr->btf_fd)
+		return ret;
+	plain.btf_fd = plain.btf_key_type_id = plain.btf_value_type_id = 0;
+	return create_once(&plain);
+}
+
+/* Creates `m`; a kernel that refuses its types, optional flags, or names (before 4.15, dots before
+ * 5.2), gets one more try without. */
+static int create(lua_State *L, struct map *m, struct abi_map_create *attr, uint32_t optional_flags)
 {
 	int ret;
 
-	ret = create_once(attr);
+	attr->map_flags |= optional_flags;
+	ret = create_described(attr);
 	if (handle_reclaimed(L, ret))
-		ret = create_once(attr);
-	if ((ret == -EINVAL || ret == -KERNEL_ENOTSUPP) && attr->btf_fd) {
-		attr->btf_fd = attr->btf_key_type_id = attr->btf_value_type_id = 0;
-		ret = create_once(attr);
+		ret = create_described(attr);
+	if (ret == -EINVAL && optional_flags) {
+		attr->map_flags &= ~optional_flags;
+		ret = create_described(attr);
 	}
 	if ((ret == -EINVAL || ret == -E2BIG) && attr->map_name[0]) {
 		memset(attr->map_name, 0, sizeof(attr->map_name));
-		ret = create_once(attr);
+		ret = create_described(attr);
 	}
+	m->flags = attr->map_flags;
 	m->handle.fd = ret < 0 ? -1 : ret;
 	return ret;
 }
@@ -410,6 +424,7 @@ static int new_map(lua_State *L, bool is_inner)
 {
 	struct abi_map_create attr;
 	struct map *m, *inner;
+	uint32_t optional_flags = 0;
 	const char *name;
 	struct error err;
 	int ret, map;
@@ -429,11 +444,13 @@ static int new_map(lua_State *L, bool is_inner)
 		error_prefix(&err, "create map \"%s\"", name);
 		return failure_push(L, &err);
 	}
+	if (options_boolean(L, 1, "mmapable", false))
+		optional_flags = BPF_F_MMAPABLE & ~attr.map_flags;
 	ret = push_inner(L, m, is_inner, &inner);
 	if (ret != 1)
 		return ret;
 	attr.inner_map_fd = inner ? (uint32_t)inner->handle.fd : 0;
-	ret = create(L, m, &attr);
+	ret = create(L, m, &attr, optional_flags);
 	if (inner) {
 		sys_close(inner->handle.fd);
 		inner->handle.fd = -1;

@@ -173,6 +173,8 @@ static void push_map(lua_State *L, struct compiler *c, const struct object_map *
 	set_string(L, "pinning", map->pin_by_name ? "by_name" : "none");
 	if (map->freeze)
 		set_boolean(L, "freeze", true);
+	if (map->mmapable)
+		set_boolean(L, "mmapable", true);
 	if (map->key_size)
 		set_type(L, c, "key", map->key_type_id);
 	if (map->value_size)
@@ -232,11 +234,42 @@ static void push_program(lua_State *L, const struct object *object, struct objec
 	lua_setfield(L, -2, "instructions");
 }
 
-/* Pushes the table of map specs. `types`: as of struct compiler. */
-static void push_maps(lua_State *L, const struct object *object, int types)
+/* Pushes the table of map specs. */
+static void push_maps(lua_State *L, struct compiler *c, const struct object *object)
+{
+	uint32_t i;
+
+	lua_newtable(L);
+	for (i = 0; i < object->map_count; i++) {
+		push_map(L, c, &object->maps[i]);
+		lua_setfield(L, -2, object->maps[i].name);
+	}
+}
+
+/* Pushes the table of where the variables are. */
+static void push_variables(lua_State *L, struct compiler *c, const struct object *object)
+{
+	const struct object_variable *variable;
+	uint32_t i;
+
+	lua_newtable(L);
+	for (i = 0; i < object->variable_count; i++) {
+		variable = &object->variables[i];
+		lua_createtable(L, 0, 5);
+		set_string(L, "name", variable->name);
+		set_string(L, "section", variable->section);
+		set_integer(L, "offset", variable->offset);
+		set_integer(L, "size", variable->size);
+		set_type(L, c, "type", variable->type_id);
+		lua_setfield(L, -2, variable->name);
+	}
+}
+
+/* Pushes the tables that have values in them: maps, and above it variables. `types`: as of struct
+ * compiler. */
+static void push_data(lua_State *L, const struct object *object, int types)
 {
 	struct compiler c = {.types = types, .bytes_left = TYPES_LEAST};
-	uint32_t i;
 
 	/* Types in the other byte order are of no use: such an object is never loaded. */
 	if (object->btf && !object->foreign) {
@@ -245,12 +278,9 @@ static void push_maps(lua_State *L, const struct object *object, int types)
 	}
 	lua_newtable(L);
 	c.known = lua_gettop(L);
-	lua_newtable(L);
-	for (i = 0; i < object->map_count; i++) {
-		push_map(L, &c, &object->maps[i]);
-		lua_setfield(L, -2, object->maps[i].name);
-	}
-	lua_replace(L, c.known);
+	push_maps(L, &c, object);
+	push_variables(L, &c, object);
+	lua_remove(L, c.known);
 }
 
 static void push_object(lua_State *L, struct object *object, const char *name)
@@ -264,7 +294,8 @@ static void push_object(lua_State *L, struct object *object, const char *name)
 		types = lua_gettop(L);
 	}
 	lua_newtable(L);
-	push_maps(L, object, types);
+	push_data(L, object, types);
+	lua_setfield(L, -3, "variables");
 	lua_setfield(L, -2, "maps");
 	lua_newtable(L);
 	for (i = 0; i < object->program_count; i++) {

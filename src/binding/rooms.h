@@ -20,6 +20,8 @@ void link_register(lua_State *L);
 void insns_register(lua_State *L);
 void object_spec_register(lua_State *L);
 void type_register(lua_State *L);
+void memory_register(lua_State *L);
+void variable_register(lua_State *L);
 void perf_register(lua_State *L);
 void btf_register(lua_State *L);
 void btf_handle_register(lua_State *L);

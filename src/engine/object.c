@@ -168,7 +168,8 @@ static int build(struct object_build *b, struct error *err)
 		return -1;
 	object_name_data_types(b);
 	object_sort_places(b);
-	if (object_place_variables(b, err) < 0 || object_split_functions(b, err) < 0 ||
+	if (object_place_variables(b, err) < 0 || object_list_variables(b, err) < 0 ||
+		object_split_functions(b, err) < 0 ||
 		for_each(b, ROLE_CODE, object_relocate, err) < 0 ||
 		for_each(b, ROLE_BTF_MAPS, object_fill_slots, err) < 0 ||
 		object_link_programs(b, err) < 0)
@@ -243,8 +244,11 @@ void object_free(struct object *object)
 		free(object->programs[i].section);
 		insns_free(&object->programs[i].insns);
 	}
+	for (i = 0; i < object->variable_count; i++)
+		free(object->variables[i].name);
 	free(object->maps);
 	free(object->programs);
+	free(object->variables);
 	free(object->license);
 	btf_release(object->btf);
 	memset(object, 0, sizeof(*object));

@@ -40,6 +40,7 @@ struct object_map {
 	uint32_t slot_count;
 	unsigned char *data; /* the one value of a data section; NULL: zeroes */
 	size_t data_size;
+	bool mmapable; /* it has variables for user space to look at */
 	uint32_t key_type_id; /* into the object's BTF; 0: unknown */
 	uint32_t value_type_id;
 };
@@ -49,6 +50,15 @@ struct object_program {
 	char *section;
 	struct section_match match;
 	struct insns insns; /* with every function of the object that it calls */
+};
+
+/* A global variable, of a section of data that is a map. */
+struct object_variable {
+	char *name;
+	const char *section; /* the name its map keeps */
+	uint32_t offset;
+	uint32_t size;
+	uint32_t type_id; /* into the object's BTF; 0: unknown */
 };
 
 struct object {
@@ -61,6 +71,8 @@ struct object {
 	uint32_t map_count;
 	struct object_program *programs;
 	uint32_t program_count;
+	struct object_variable *variables;
+	uint32_t variable_count;
 };
 
 /* `object` must be all zero; object_free() is due whether parsing succeeded or not. */

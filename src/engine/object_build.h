@@ -111,6 +111,7 @@ int object_read_btf_maps(struct object_build *b, uint32_t section, struct error 
 int object_read_data(struct object_build *b, uint32_t section, struct error *err);
 void object_name_data_types(struct object_build *b);
 int object_place_variables(struct object_build *b, struct error *err);
+int object_list_variables(struct object_build *b, struct error *err);
 int object_split_functions(struct object_build *b, struct error *err);
 int object_relocate(struct object_build *b, uint32_t section, struct error *err);
 int object_fill_slots(struct object_build *b, uint32_t section, struct error *err);

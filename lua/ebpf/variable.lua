@@ -1,0 +1,180 @@
+--- Global variables of programs: their initial values in a spec, and live in a collection.
+local core = require "ebpf.core"
+
+local variable = {}
+
+local RDONLY_PROG = 128 -- BPF_F_RDONLY_PROG
+
+--- Where a variable lies. Its type is nil in an object without BTF: then the size says what it is, 1, 2, 4 and 8 bytes
+--- an unsigned integer, any other a string of that size.
+---@class ebpf.VariablePlace
+---@field name string
+---@field section string
+---@field offset integer bytes into the section
+---@field size integer bytes
+---@field type ebpf.CType?
+
+--- A variable of an object file: its initial value, which lies in the contents of the map of its section. Listed are
+--- those with global names, neither static nor hidden, of the sections .data*, .rodata* and .bss*.
+---@class ebpf.VariableSpec
+---@field place ebpf.VariablePlace
+---@field maps table<string, ebpf.MapSpec> those of the collection spec
+local VariableSpec = {}
+
+--- The map spec of the section, and the bytes in it; raises for the caller of the caller.
+local function section_of(self)
+  local place = self.place
+  local map = self.maps[place.section]
+  if not map then
+    error(('variable "%s": the spec has no map "%s" any more'):format(place.name, place.section), 3)
+  end
+  local entry = map.contents and map.contents[1]
+  local bytes = entry and entry[2] or ("\0"):rep(map.value_size)
+  if type(bytes) ~= "string" or place.offset + place.size > #bytes then
+    error(('variable "%s": the contents of map "%s" are not the bytes of the section'):format(place.name,
+      place.section), 3)
+  end
+  return map, bytes
+end
+
+--- The initial value.
+---@return any
+function VariableSpec:get()
+  local _, bytes = section_of(self)
+  local place = self.place
+  return (core.unpack_variable(bytes:sub(place.offset + 1, place.offset + place.size), place.size, place.type))
+end
+
+--- Sets the initial value, of constants too: the verifier then knows it, and prunes code by it.
+---@param value any raises when it does not fit the type
+---@return true
+function VariableSpec:set(value)
+  local map, bytes = section_of(self)
+  local place = self.place
+  local packed, new = pcall(core.pack_variable, value, place.size, place.type)
+  if not packed then
+    error(("bad argument #1 to 'set' (%s)"):format(tostring(new):match("%((.*)%)$") or tostring(new)), 2)
+  end
+  map.contents = { { 0, bytes:sub(1, place.offset) .. new .. bytes:sub(place.offset + place.size + 1) } }
+  return true
+end
+
+--- In bytes.
+---@return integer
+function VariableSpec:size()
+  return self.place.size
+end
+
+---@return string
+function VariableSpec:name()
+  return self.place.name
+end
+
+--- The section, which is also the name of its map: ".data", ".rodata.own".
+---@return string
+function VariableSpec:section()
+  return self.place.section
+end
+
+--- Whether it can be set only here, before loading.
+---@return boolean
+function VariableSpec:is_constant()
+  local map = self.maps[self.place.section]
+  return map ~= nil and (map.freeze == true or (map.flags or 0) % (2 * RDONLY_PROG) >= RDONLY_PROG)
+end
+
+local spec_mt = { __index = VariableSpec, __name = "ebpf.VariableSpec" }
+
+-- variable "count" (section=".bss", size=8)
+function spec_mt:__tostring()
+  return ('%s "%s" (section="%s", size=%d)'):format(self:is_constant() and "constant" or "variable", self.place.name,
+    self.place.section, self.place.size)
+end
+
+--- The variables of a collection spec, from where they lie.
+---@param places table<string, ebpf.VariablePlace>
+---@param maps table<string, ebpf.MapSpec>
+---@return table<string, ebpf.VariableSpec>
+function variable.specs(places, maps)
+  local specs = {}
+  for name, place in pairs(places) do
+    specs[name] = setmetatable({ place = place, maps = maps }, spec_mt)
+  end
+  return specs
+end
+
+--- A variable in the kernel, in memory that this process shares with the programs: no system call is made. Of 1, 2, 4
+--- and 8 bytes it is read and written in one piece; a larger one may be seen half written.
+---@class ebpf.Variable
+---@field get fun(self: ebpf.Variable): any, string?, integer? EBADF: the collection is closed; EOPNOTSUPP: this kernel
+--- cannot map arrays (before Linux 5.5), or a map was put in place of the section's that cannot be
+---@field set fun(self: ebpf.Variable, value: any): true?, string?, integer? EPERM: it is a constant; else as get()
+---@field size fun(self: ebpf.Variable): integer bytes
+---@field is_constant fun(self: ebpf.Variable): boolean
+---@field name fun(self: ebpf.Variable): string
+
+--- What stands for a variable whose map cannot be mapped: it has the same methods and tells why.
+local Unmapped = {}
+
+function Unmapped:get()
+  return nil, ('get variable "%s": %s'):format(self.place.name, self.message), self.errno
+end
+
+function Unmapped:set()
+  return nil, ('set variable "%s": %s'):format(self.place.name, self.message), self.errno
+end
+
+function Unmapped:size()
+  return self.place.size
+end
+
+function Unmapped:name()
+  return self.place.name
+end
+
+function Unmapped:is_constant()
+  return self.constant
+end
+
+local unmapped_mt = { __index = Unmapped, __name = "ebpf.Variable" }
+
+function unmapped_mt:__tostring()
+  return ('%s "%s" (%d bytes, not mapped)'):format(self.constant and "constant" or "variable", self.place.name,
+    self.place.size)
+end
+
+local function unmapped(place, map, message, errno)
+  local flags = map:abi().flags
+  return setmetatable({ place = place, message = message, errno = errno,
+    constant = flags % (2 * RDONLY_PROG) >= RDONLY_PROG }, unmapped_mt)
+end
+
+--- Variables come to life when they are first asked for: each section is mapped once.
+---@param places table<string, ebpf.VariablePlace>
+---@param maps table<string, ebpf.Map> those of the sections; variables of others are left out
+---@return table<string, ebpf.Variable> variables
+---@return table<string, userdata> memories by section, to be closed with the collection
+function variable.live(places, maps)
+  local variables, memories, wrong = {}, {}, {}
+  for name, place in pairs(places) do
+    local section = place.section
+    local map = maps[section]
+    if map then
+      if not (memories[section] or wrong[section]) then
+        local memory, message, errno = map:memory()
+        memories[section] = memory
+        wrong[section] = not memory and { message, errno } or nil
+      end
+      local live, message, errno
+      if memories[section] then
+        live, message, errno = core.new_variable(memories[section], name, place.offset, place.size, place.type)
+      else
+        message, errno = wrong[section][1], wrong[section][2]
+      end
+      variables[name] = live or unmapped(place, map, message, errno)
+    end
+  end
+  return variables, memories
+end
+
+return variable
