@@ -434,17 +434,13 @@ static int new_map(lua_State *L, bool is_inner)
 	name = push_name(L, 1);
 	m = new_closed(L, name);
 	map = lua_gettop(L) - 1;
-	if (read_spec(L, 1, m, &attr, &err) < 0) {
+	if (read_spec(L, 1, m, &attr, &err) < 0 || push_description(L, &attr, &err) < 0) {
 		error_prefix(&err, "create map \"%s\"", name);
 		return failure_push(L, &err);
 	}
 	set_quick(m);
 	snprintf(attr.map_name, sizeof(attr.map_name), "%.15s", name);
-	if (push_description(L, &attr, &err) < 0) {
-		error_prefix(&err, "create map \"%s\"", name);
-		return failure_push(L, &err);
-	}
-	if (options_boolean(L, 1, "mmapable", false))
+	if (options_boolean(L, SPEC, "mmapable", false))
 		optional_flags = BPF_F_MMAPABLE & ~attr.map_flags;
 	ret = push_inner(L, m, is_inner, &inner);
 	if (ret != 1)
