@@ -49,7 +49,7 @@ static bool is_word(const char *text)
 }
 
 /* The codec of the type userdata on top of the stack, which is popped; `slot` of the table at
- * `owner_table` keeps it. */
+ * `owner_table` keeps its names, and so the layout. */
 static struct codec codec_by_type(lua_State *L, int owner_table, uint8_t slot, const char *what)
 {
 	struct codec codec;
@@ -58,7 +58,9 @@ static struct codec codec_by_type(lua_State *L, int owner_table, uint8_t slot, c
 	codec.slot = slot;
 	if (!codec.size)
 		luaL_error(L, "type of the %s has no bytes", what);
+	type_push_names(L, -1);
 	lua_rawseti(L, owner_table, slot);
+	lua_pop(L, 1);
 	return codec;
 }
 

@@ -18,7 +18,7 @@ enum codec_kind {
 	CODEC_UINT,
 	CODEC_INT,
 	CODEC_CUSTOM, /* Lua functions; [slot] of the owner's user value holds their table */
-	CODEC_LAYOUT, /* a C type; [slot] holds its userdata, and that the layout */
+	CODEC_LAYOUT, /* a C type; [slot] holds its names, and those the layout: see type.h */
 };
 
 struct codec {

@@ -130,9 +130,7 @@ static int push_names(lua_State *L, const struct codec *codec, int owner)
 {
 	compat_getuservalue(L, owner);
 	lua_rawgeti(L, -1, codec->slot);
-	type_push_names(L, -1);
-	lua_replace(L, -3);
-	lua_pop(L, 1);
+	lua_replace(L, -2);
 	return lua_gettop(L);
 }
 

@@ -89,6 +89,8 @@ static void push_type(lua_State *L, const struct layout *layout)
 		lua_pushstring(L, layout_name(layout, i));
 		lua_rawseti(L, -2, (int)i);
 	}
+	lua_pushvalue(L, -2);
+	lua_rawseti(L, -2, 0);
 	compat_setuservalue(L, -2);
 	luaL_setmetatable(L, TYPE_CLASS);
 }
@@ -238,7 +240,7 @@ static void push_owner(lua_State *L)
 {
 	compat_newuserdata(L, 1);
 	lua_createtable(L, 1, 0);
-	lua_pushvalue(L, 1);
+	type_push_names(L, 1);
 	lua_rawseti(L, -2, SLOT);
 	compat_setuservalue(L, -2);
 }

@@ -28,7 +28,8 @@ int type_push_compiled(lua_State *L, const char *text, size_t size, struct error
 /* The same for the type `id` of some BTF, which must stay where it is until this returns. */
 int type_push_built(lua_State *L, const struct btf *btf, uint32_t id, struct error *err);
 
-/* Pushes the table of a type's field names, by their numbers in the layout. */
+/* Pushes the table of a type's field names, by their numbers in the layout; [0] is the type, which
+ * so lives as long as they do. */
 void type_push_names(lua_State *L, int type);
 
 #pragma GCC visibility pop
