@@ -408,7 +408,8 @@ local function load_program(loading, name)
       return nil, ('load program "%s": %s'):format(name, message), errno
     end
   end
-  local log_options = { log_level = loading.options.log_level, log_size = loading.options.log_size }
+  local log_options = { log_level = loading.options.log_level, log_size = loading.options.log_size,
+    kernel_btf = loading.options.kernel_btf }
   return core.new_program(copy, log_options, loading.handles)
 end
 
@@ -492,7 +493,8 @@ local function load(self, options, file)
   return nil, ("load %s: %s"):format(loading.at, wrong), ENOEXEC
 end
 
-local load_options = { maps = true, programs = true, pin_path = true, log_level = true, log_size = true }
+local load_options = { maps = true, programs = true, pin_path = true, log_level = true, log_size = true,
+  kernel_btf = true }
 local types_of_options = { maps = "table", programs = "table", pin_path = "string" }
 
 local function wrong_integer(options, field, least, most)
@@ -528,6 +530,10 @@ local function wrong_options(self, options)
     if not self.programs[name] then
       return ("no program is called '%s'"):format(tostring(name))
     end
+  end
+  if options.kernel_btf ~= nil and type(options.kernel_btf) ~= "string"
+    and not pcall(core.methods.btf.is_closed, options.kernel_btf) then
+    return "option 'kernel_btf': path, BTF or its bytes expected"
   end
   return wrong_integer(options, "log_level", 0, 2 ^ 32 - 1) or wrong_integer(options, "log_size", 128, 2 ^ 30 - 1)
 end
@@ -567,6 +573,8 @@ end
 ---@field pin_path? string a directory of a BPF file system, for maps that are pinned by name
 ---@field log_level? integer 1, 2, 4 (see ebpf.new_program): keeps the verifier's log of programs that load
 ---@field log_size? integer bytes that log may take
+---@field kernel_btf? ebpf.Btf|string the types that CO-RE relocations go by, instead of those of the running kernel and
+---its modules: BTF, its bytes, or the path of a file that has it
 
 --- Puts what the spec describes into the kernel: the maps with their contents, then the programs. The spec stays as it
 -- is, and can be loaded any number of times. When anything fails, all that was created is closed. Instructions that

@@ -18,6 +18,7 @@ static void (*const rooms[])(lua_State *L) = {
 	link_register,
 	btf_register,
 	btf_handle_register,
+	relocate_register,
 	NULL,
 };
 

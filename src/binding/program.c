@@ -17,6 +17,7 @@
 #include "insns.h"
 #include "options.h"
 #include "pin.h"
+#include "relocate.h"
 #include "rooms.h"
 
 /* A verifier log as a userdata, so that it is freed whatever throws. */
@@ -148,7 +149,7 @@ static void read_spec(lua_State *L, struct program *p, struct prog_load *load)
 
 static void read_options(lua_State *L, struct prog_load *load)
 {
-	static const char *const names[] = {"log_level", "log_size", NULL};
+	static const char *const names[] = {"log_level", "log_size", "kernel_btf", NULL};
 
 	if (lua_isnil(L, OPTIONS))
 		return;
@@ -158,6 +159,7 @@ static void read_options(lua_State *L, struct prog_load *load)
 		(uint32_t)options_unsigned(L, OPTIONS, "log_size", PROG_LOG_MAX, PROG_LOG_START);
 	luaL_argcheck(L, load->log_size >= PROG_LOG_MIN, OPTIONS,
 		"field 'log_size': at least 128 bytes expected");
+	relocate_check_options(L, OPTIONS);
 }
 
 /* Pushes the license, which must be there: without one the kernel takes the program for closed
@@ -256,12 +258,14 @@ static int load_insns(lua_State *L, struct insns *list, struct prog_load *load,
 	char what[PROG_LOAD_TEXT];
 	struct func_info info;
 
-	if (describe(L, list, &info, load, err) < 0 || complete(L, list, err) < 0) {
+	if (relocate(L, OPTIONS, HANDLES, list, err) < 0 ||
+		describe(L, list, &info, load, err) < 0 || complete(L, list, err) < 0) {
 		prog_load_describe(load, what, sizeof(what));
 		return error_prefix(err, "%s", what);
 	}
 	load->code = list->code;
 	load->count = list->count;
+	load->relocated = list;
 	return prog_load(load, log, err);
 }
 
@@ -299,11 +303,17 @@ static int load_failed(lua_State *L, const struct prog_log *log, const struct er
  *   kernel_version, flags, ifindex    as the kernel defines them
  *   autoload        no concern of this function
  * Options: log_level (1 branches, 2 all states, 4 statistics; 0, the default, asks for no log
- * unless loading fails) and log_size (bytes to begin with; it grows until the log fits).
+ * unless loading fails), log_size (bytes to begin with; it grows until the log fits) and kernel_btf
+ * (the types that CO-RE relocations go by, in the place of the running kernel's and its modules':
+ * BTF, its bytes, or the path of a file that has it).
  * Instructions from an object with BTF are loaded with the types of their functions and the lines
  * they came from, which the log and `bpftool prog dump xlated` show then. A third argument, a
  * table that begins empty, keeps the BTF in the kernel for other maps and programs of the object.
- * ENOENT: a reference is not satisfied. EBADF: a map referred to is closed. ENOEXEC: the
+ * CO-RE relocations are applied as libbpf does it, save that several types of one name are told apart
+ * by how much they lack. Instructions that ask for what the kernel lacks are poisoned; should the
+ * verifier get to one, the message names the type and the field. ENOTUNIQ: several types are equally
+ * good and differ. ERANGE: an offset does not fit. ENOENT: the kernel has no BTF, or a reference is
+ * not satisfied. EBADF: a map referred to is closed. ENOEXEC: the
  * instructions are for a machine of the other byte order. EACCES, EINVAL and others: the
  * verifier's or the kernel's; the message has the log's last words, or what is missing.
  */

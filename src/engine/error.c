@@ -85,3 +85,13 @@ int error_append(struct error *e, const char *format, ...)
 	va_end(ap);
 	return -1;
 }
+
+void error_make_printable(struct error *e)
+{
+	char *c;
+
+	for (c = e->text; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
+}

@@ -45,6 +45,9 @@ int error_append(struct error *e, const char *format, ...) __attribute__((format
 /* "operation not permitted (EPERM)" for an errno of either sign; cut to `size`. */
 void error_describe(int code, char *out, size_t size);
 
+/* Takes control characters out: names of files stand in messages, which may go to a terminal. */
+void error_make_printable(struct error *e);
+
 #pragma GCC visibility pop
 
 #endif

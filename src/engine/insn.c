@@ -19,6 +19,11 @@ void insns_drop_types(struct insns *list)
 
 void insns_free(struct insns *list)
 {
+	uint32_t i;
+
+	for (i = 0; i < list->relo_count; i++)
+		btf_release(list->relos[i].types);
+	free(list->relos);
 	insns_drop_types(list);
 	free(list->code);
 	free(list->symbols);
@@ -145,6 +150,19 @@ int insns_add_line(struct insns *list, struct abi_line_info line, struct error *
 	return 0;
 }
 
+int insns_add_relo(struct insns *list, const struct insn_relo *relo, struct error *err)
+{
+	struct insn_relo *grown =
+		pool_grow(list->relos, &list->relo_room, list->relo_count, 1, sizeof(*grown));
+
+	if (!grown)
+		return error_errno(err, ENOMEM, "keep a CO-RE relocation");
+	list->relos = grown;
+	btf_retain(relo->types);
+	grown[list->relo_count++] = *relo;
+	return 0;
+}
+
 bool insns_have_funcs(const struct insns *list)
 {
 	uint32_t i, func = 0;
@@ -254,6 +272,21 @@ static int append_types(
 	return 0;
 }
 
+static int append_relos(
+	struct insns *list, uint32_t base, const struct insns *from, struct error *err)
+{
+	struct insn_relo relo;
+	uint32_t i;
+
+	for (i = 0; i < from->relo_count; i++) {
+		relo = from->relos[i];
+		relo.index += base;
+		if (insns_add_relo(list, &relo, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int insns_append_list(struct insns *list, const struct insns *from, struct error *err)
 {
 	uint32_t base = list->count;
@@ -277,6 +310,8 @@ int insns_append_list(struct insns *list, const struct insns *from, struct error
 			return -1;
 		list->refs[list->ref_count - 1].resolved = ref->resolved;
 	}
+	if (append_relos(list, base, from, err) < 0)
+		return -1;
 	return append_types(list, base, from, err);
 }
 

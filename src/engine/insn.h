@@ -40,6 +40,28 @@ struct insn_symbol {
 	uint32_t name;
 };
 
+/* What has become of a relocation. */
+enum insn_relo_state {
+	INSN_RELO_OPEN, /* it is still to be applied */
+	INSN_RELO_DONE,
+	/* The instruction must not be reached, since the kernel */
+	INSN_RELO_NO_TYPE, /* has no such type, */
+	INSN_RELO_NO_FIELD, /* has no such field or enumerator in it, */
+	INSN_RELO_OTHER_SIZE, /* has a field that cannot be read or written with the instruction, */
+	INSN_RELO_IN_MODULE, /* has it in a module, where its id is not unique. */
+};
+
+/* A CO-RE relocation: see core_relo.h. Functions of several objects may be linked, so that each
+ * knows its types. */
+struct insn_relo {
+	uint32_t index;
+	struct btf *types; /* one reference of it */
+	uint32_t type;
+	uint32_t access; /* offset of a string in the types */
+	uint32_t kind; /* enum core_kind, unless it is malformed */
+	uint8_t state; /* enum insn_relo_state */
+};
+
 struct insns {
 	struct bpf_insn *code;
 	uint32_t count, code_room;
@@ -56,6 +78,8 @@ struct insns {
 	uint32_t func_count, func_room;
 	struct abi_line_info *lines; /* of source; likewise */
 	uint32_t line_count, line_room;
+	struct insn_relo *relos; /* ascending by index */
+	uint32_t relo_count, relo_room;
 };
 
 /* An all-zero struct insns is an empty list. Freeing leaves an empty list again. */
@@ -76,6 +100,9 @@ void insns_set_types(struct insns *list, struct btf *types);
 /* Both behind those that are there; the index must be within the list. */
 int insns_add_func(struct insns *list, struct abi_func_info func, struct error *err);
 int insns_add_line(struct insns *list, struct abi_line_info line, struct error *err);
+
+/* Likewise, with a reference to the relocation's types of its own. */
+int insns_add_relo(struct insns *list, const struct insn_relo *relo, struct error *err);
 
 /* Whether the types of all functions are known, and of all of them the line they begin in: the
  * kernel wants all or none. */

@@ -178,17 +178,6 @@ static int build(struct object_build *b, struct error *err)
 	return 0;
 }
 
-/* Names of the file stand in the message, which may go to a terminal. */
-static void make_printable(struct error *err)
-{
-	char *c;
-
-	for (c = err->text; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-	}
-}
-
 int object_parse(struct object *object, const void *data, size_t size, struct error *err)
 {
 	struct object_build b = {
@@ -214,7 +203,7 @@ int object_parse(struct object *object, const void *data, size_t size, struct er
 	pool_free(&b.map_names);
 	elf_close(&b.elf);
 	if (ret < 0)
-		make_printable(err);
+		error_make_printable(err);
 	return ret;
 }
 

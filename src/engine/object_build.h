@@ -101,7 +101,8 @@ static inline const char *object_function_name(
 /* Takes from memory_left, or fails. */
 int object_charge(struct object_build *b, uint64_t bytes, struct error *err);
 
-/* Gives the instructions of a function its type and the lines it came from, where there is BTF. */
+/* Gives the instructions of a function its type, the lines they came from, and their CO-RE
+ * relocations, where there is BTF. */
 int object_describe_function(
 	struct object_build *b, struct object_function *function, struct error *err);
 

@@ -93,13 +93,42 @@ static int describe_lines(struct object_build *b, struct object_function *functi
 	return 0;
 }
 
+static int add_relos(struct object_build *b, struct object_function *function,
+	const struct btf_ext_section *section, struct error *err)
+{
+	uint32_t i = btf_ext_first(&b->ext, BTF_EXT_CORE, section, function->start);
+	uint32_t word[BTF_EXT_CORE_WORDS], w;
+	struct insn_relo relo = {.types = b->object->btf};
+
+	for (; i < section->count; i++) {
+		for (w = 0; w < BTF_EXT_CORE_WORDS; w++)
+			word[w] = btf_ext_word(&b->ext, BTF_EXT_CORE, section, i, w);
+		if (word[BTF_EXT_AT] >= function->end)
+			break;
+		if (word[BTF_EXT_AT] % BPF_INSN_SIZE)
+			return error_set(err, ENOEXEC,
+				"a CO-RE relocation of byte %u, inside an instruction",
+				word[BTF_EXT_AT]);
+		relo.index = (uint32_t)((word[BTF_EXT_AT] - function->start) / BPF_INSN_SIZE);
+		relo.type = word[BTF_EXT_CORE_TYPE];
+		relo.access = word[BTF_EXT_CORE_ACCESS];
+		relo.kind = word[BTF_EXT_CORE_RELO];
+		if (insns_add_relo(&function->insns, &relo, err) < 0)
+			return -1;
+	}
+	return object_charge(b, (uint64_t)function->insns.relo_count * sizeof(relo), err);
+}
+
 int object_describe_function(
 	struct object_build *b, struct object_function *function, struct error *err)
 {
 	const char *section = b->elf.sections[function->symbol->section].name;
-	const struct btf_ext_section *funcs, *lines;
+	const struct btf_ext_section *funcs, *lines, *relos;
 	struct insns *list = &function->insns;
 
+	relos = btf_ext_find(&b->ext, BTF_EXT_CORE, section);
+	if (relos && add_relos(b, function, relos, err) < 0)
+		return -1;
 	funcs = btf_ext_find(&b->ext, BTF_EXT_FUNC, section);
 	lines = btf_ext_find(&b->ext, BTF_EXT_LINE, section);
 	/* The kernel wants no lines without functions. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core_relo.h"
 #include "func_info.h"
 #include "names.h"
 #include "probe.h"
@@ -326,7 +327,7 @@ static int explain(
 	error_errno(err, code, "%s", what);
 	if (!log->text || !log->text[0])
 		explain_silence(spec, err);
-	else
+	else if (!core_relo_explain(spec->relocated, log->text, err))
 		append_summary(err, log->text);
 	return -1;
 }

@@ -22,6 +22,7 @@ enum {
 };
 
 struct func_info;
+struct insns;
 
 struct prog_load {
 	const char *name; /* cut to what the kernel holds; may be empty */
@@ -31,6 +32,7 @@ struct prog_load {
 	const struct bpf_insn *code;
 	uint32_t count;
 	const struct func_info *functions; /* NULL: prog_load() makes one if it must */
+	const struct insns *relocated; /* where `code` is from, to explain failures; or NULL */
 	const char *license;
 	uint32_t kernel_version;
 	uint32_t flags;
