@@ -101,7 +101,9 @@ describe("variables of a spec", function()
     assert.equal(77, v.large:get()[2048])
     same64("0", v.runs:get())
     v.u64:set("18446744073709551615")
-    assert.equal(("\255"):rep(8), ebpf.type("u64"):pack(v.u64:get()))
+    if wide then
+      assert.equal(("\255"):rep(8), ebpf.type("u64"):pack(v.u64:get()))
+    end
   end)
 
   it("refuse what does not fit, and point at it", function()
