@@ -154,7 +154,8 @@ static int load_fd(struct btf **out, struct btf *base, int fd, struct error *err
 		return 1;
 	if (info.btf_size > FILE_LIMIT)
 		return error_set(err, EFBIG, "it has %u bytes", info.btf_size);
-	data = malloc(info.btf_size + 1U);
+	/* Zeroed for valgrind, which does not see the kernel write. */
+	data = calloc(1, info.btf_size + 1U);
 	if (!data)
 		return error_errno(err, ENOMEM, "read %u bytes", info.btf_size);
 	info = (struct abi_btf_info){.btf = sys_ptr(data), .btf_size = info.btf_size};
