@@ -502,9 +502,10 @@ describe("a walk beside a busy writer", function()
     assert(ok, message)
   end
 
-  -- Walks `times` times: keys for which stays(key) come once, `n` in all; the others at most once.
-  local function walk_and_check(map, times, n, stays)
-    local others = 0
+  -- Walks `times` times: keys for which stays(key) come once, `n` in all; the others at most once. Only `incomplete`
+  -- walks may miss any.
+  local function walk_and_check(map, times, n, stays, incomplete)
+    local others, missed = 0, 0
     for _ = 1, times do
       local seen, stayed = {}, 0
       for key in map:iterate() do
@@ -518,8 +519,10 @@ describe("a walk beside a busy writer", function()
           others = others + 1
         end
       end
-      assert.equal(n, stayed)
+      assert.is_true(stayed <= n)
+      missed = missed + (stayed < n and 1 or 0)
     end
+    assert.is_true(missed <= (incomplete or 0))
     assert.is_true(others > 0)
   end
 
@@ -536,7 +539,9 @@ describe("a walk beside a busy writer", function()
     end)
   end)
 
-  it("misses nothing of an lpm_trie, meets nothing twice, and ends", function()
+  -- The kernel looks for the next key of a trie without its lock, and passes over a branch whose root is replaced at
+  -- that moment (trie_get_next_key in kernel/bpf/lpm_trie.c): once in some hundred walks like these.
+  it("meets nothing of an lpm_trie twice, misses next to nothing, and ends", function()
     local n = 8000
     local map = trie { max_entries = 30000 }
     for i = 1, n do
@@ -548,7 +553,7 @@ describe("a walk beside a busy writer", function()
     end, function()
       walk_and_check(map, 10, n, function(key)
         return key:byte(8) % 2 == 0
-      end)
+      end, 2)
     end)
   end)
 

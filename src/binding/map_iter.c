@@ -447,8 +447,9 @@ static int push_walk(lua_State *L, const struct map *m, lua_CFunction next)
 /*
  * m:iterate() -> iterator, for use in `for key, value in m:iterate() do`; also pairs(m) on
  * Lua 5.3 and later. Any number may run at once. Entries written or deleted meanwhile may or may
- * not come; all others come exactly once, and the loop ends. Raises when the kernel refuses, or
- * when the map is closed under way.
+ * not come; all others come exactly once, and the loop ends. Only in an lpm_trie may some be missed
+ * beside a writer, now and then: the kernel looks for the next key there without the trie's lock.
+ * Raises when the kernel refuses, or when the map is closed under way.
  */
 int map_iterate(lua_State *L)
 {
