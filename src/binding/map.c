@@ -269,12 +269,27 @@ static int map_get_integer_sum(lua_State *L)
 	return ret ? ret : 1;
 }
 
+/* Writes an element of the map at stack index 1, both parts encoded. Encoding may have run Lua code
+ * that closed it. */
+static int write_element(lua_State *L, const struct map *m, const void *key, const void *value,
+	uint64_t flags, const char *what)
+{
+	int ret;
+
+	if (m->handle.fd < 0)
+		return handle_closed(L, &map_class);
+	ret = sys_map_update(m->handle.fd, key, value, flags);
+	if (ret < 0)
+		return map_failure(L, 1, ret, what);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
 static int put_value(lua_State *L, const struct map *m, uint64_t flags, const char *what)
 {
 	struct scratch key_scratch, value_scratch;
 	const void *key;
 	void *value;
-	int ret;
 
 	if (m->handle.fd < 0)
 		return handle_closed(L, &map_class);
@@ -283,13 +298,7 @@ static int put_value(lua_State *L, const struct map *m, uint64_t flags, const ch
 	map_prepare_value(L, m, 1, 3);
 	key = map_encode_key(L, m, 2, &key_scratch);
 	value = map_encode_value(L, m, 3, &value_scratch);
-	if (m->handle.fd < 0)
-		return handle_closed(L, &map_class);
-	ret = sys_map_update(m->handle.fd, key, value, flags);
-	if (ret < 0)
-		return map_failure(L, 1, ret, what);
-	lua_pushboolean(L, 1);
-	return 1;
+	return write_element(L, m, key, value, flags, what);
 }
 
 static int update(lua_State *L, uint64_t flags, const char *what)
@@ -330,7 +339,6 @@ static int map_put_bytes(lua_State *L)
 	const char *bytes;
 	char wrong[96];
 	size_t size;
-	int ret;
 
 	if (m->handle.fd < 0)
 		return handle_closed(L, &map_class);
@@ -342,13 +350,7 @@ static int map_put_bytes(lua_State *L)
 	}
 	map_prepare_key(L, m, 1, 2);
 	key = map_encode_key(L, m, 2, &key_scratch);
-	if (m->handle.fd < 0)
-		return handle_closed(L, &map_class);
-	ret = sys_map_update(m->handle.fd, key, bytes, BPF_ANY);
-	if (ret < 0)
-		return map_failure(L, 1, ret, "put into");
-	lua_pushboolean(L, 1);
-	return 1;
+	return write_element(L, m, key, bytes, BPF_ANY, "put into");
 }
 
 static int delete (lua_State *L, bool strict)
@@ -461,7 +463,6 @@ static int map_push(lua_State *L)
 	struct scratch scratch;
 	uint64_t flags = BPF_ANY;
 	void *value;
-	int ret;
 
 	lua_settop(L, 3);
 	if (m->handle.fd < 0)
@@ -474,13 +475,7 @@ static int map_push(lua_State *L)
 	}
 	map_prepare_value(L, m, 1, 2);
 	value = map_encode_value(L, m, 2, &scratch);
-	if (m->handle.fd < 0)
-		return handle_closed(L, &map_class);
-	ret = sys_map_update(m->handle.fd, NULL, value, flags);
-	if (ret < 0)
-		return map_failure(L, 1, ret, "push to");
-	lua_pushboolean(L, 1);
-	return 1;
+	return write_element(L, m, NULL, value, flags, "push to");
 }
 
 static int take(lua_State *L, lookup_function call, const char *what)
