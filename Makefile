@@ -27,16 +27,24 @@ run = LUA_PATH='$(LUA_PATHS)' LUA_CPATH='$(BUILD)/$(1)/?.so;;' $(1)
 # The module for each Lua.
 build: $(MODULES)
 
-# One module for each Lua, from objects of its own: the headers of the Luas differ.
+# The engine knows no Lua and is compiled once; the binding once for each Lua, whose headers differ.
+ENGINE := $(filter src/engine/%,$(SOURCES))
+BINDING := $(filter src/binding/%,$(SOURCES))
+DEPEND = -MMD -MP
+$(BUILD)/engine/%.o: src/engine/%.c Makefile
+	@mkdir -p $(@D); $(call say,$@)
+	$(Q)$(CC) $(CFLAGS) $(DEPEND) $(shell pkg-config --cflags libelf) -c $< -o $@
+
 define module_rules
-$(BUILD)/$(1)/obj/%.o: src/%.c $$(HEADERS)
+$(BUILD)/$(1)/binding/%.o: src/binding/%.c Makefile
 	@mkdir -p $$(@D); $$(call say,$$@)
-	$$(Q)$$(CC) $$(CFLAGS) $$(shell pkg-config --cflags $(1) libelf) -c $$< -o $$@
-$(BUILD)/$(1)/ebpf/core.so: $(SOURCES:src/%.c=$(BUILD)/$(1)/obj/%.o)
+	$$(Q)$$(CC) $$(CFLAGS) $(DEPEND) $$(shell pkg-config --cflags $(1) libelf) -c $$< -o $$@
+$(BUILD)/$(1)/ebpf/core.so: $(ENGINE:src/%.c=$(BUILD)/%.o) $(BINDING:src/%.c=$(BUILD)/$(1)/%.o)
 	@mkdir -p $$(@D); $$(call say,$$@)
 	$$(Q)$$(CC) $$(CFLAGS) -shared $$(LDFLAGS) -o $$@ $$^ $$(shell pkg-config --libs libelf)
 endef
 $(foreach lua,$(sort $(LUAS) $(LUA_PKG)),$(eval $(call module_rules,$(lua))))
+-include $(wildcard $(BUILD)/engine/*.d $(BUILD)/*/binding/*.d)
 
 # Everything that building, testing, linting, the benchmark and the examples need. Installs what is missing, nothing
 # else. LuaJIT is luajit2: Debian's nginx Lua module needs that one, and the two cannot be installed together.
@@ -117,17 +125,18 @@ fresh:
 # belong in the innermost block, names like a method's shadow it, kernel layouts have unused members, functions that raise return.
 CPPCHECK_OFF = variableScope shadowFunction unusedStructMember knownConditionTrueFalse nullPointerRedundantCheck
 C_FILES = $(SOURCES) $(filter %.h,$(HEADERS)) $(FIXTURES) $(EXAMPLES) $(wildcard spec/bpf/*.h spec/bench/*.[ch] spec/fuzz/*.[ch])
-lint: $(LUAS:%=lint-%)
+lint: lint-engine $(LUAS:%=lint-%)
 	@clang-format --dry-run -Werror $(C_FILES)
 	@cppcheck --quiet --std=c11 --language=c --library=.ci/lua.cfg --enable=warning,style,performance,portability \
 		--inline-suppr $(CPPCHECK_OFF:%=--suppress=%) --error-exitcode=1 $(SOURCES)
 	luacheck --quiet .
 
-# Each source under gcc and clang with the headers of one Lua.
+# The engine's sources under gcc and clang, and the binding's with the headers of one Lua.
+lint-%: PACKAGE = $(if $(filter engine,$*),,$*)
 lint-%:
-	@for source in $(SOURCES); do \
-		gcc $(STD) -O2 $(WARN) -Werror $$(pkg-config --cflags $* libelf) -c $$source -o /dev/null && \
-		clang $(STD) $(WARN) -Werror $$(pkg-config --cflags $* libelf) -fsyntax-only $$source || exit 1; \
+	@for source in $(if $(filter engine,$*),$(ENGINE),$(BINDING)); do \
+		gcc $(STD) -O2 $(WARN) -Werror $$(pkg-config --cflags $(PACKAGE) libelf) -c $$source -o /dev/null && \
+		clang $(STD) $(WARN) -Werror $$(pkg-config --cflags $(PACKAGE) libelf) -fsyntax-only $$source || exit 1; \
 	done
 
 # Copies the module to where the Lua of LUA_PKG (a pkg-config name: lua5.4, lua5.3, lua5.1, luajit) looks for it.
