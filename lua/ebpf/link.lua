@@ -1,6 +1,8 @@
 --- Attaching programs: each function gives a Link, which keeps the program attached.
 -- A Link that is collected detaches, so keep it, or pin it.
 local core = require "ebpf.core"
+local link_net = require "ebpf.link_net"
+local link_trace = require "ebpf.link_trace"
 local map = require "ebpf.map"
 
 --- What keeps a program attached. `tostring(l)` gives `xdp link "eth0" #7`, where 7 is the fd. Each method of a closed
@@ -23,34 +25,6 @@ local map = require "ebpf.map"
 
 local link = {}
 
---- Runs the program at each pass of a tracepoint of the kernel, with the tracepoint's own arguments.
--- From Linux 4.17; needs no tracefs.
----@class ebpf.RawTracepointOptions
----@field program ebpf.Program of type raw_tracepoint or raw_tracepoint_writable
----@field name string the tracepoint, without a group: "sched_process_exec"
----@field cookie integer? what bpf_get_attach_cookie() tells the program; from Linux 6.10
----@type fun(options: ebpf.RawTracepointOptions): ebpf.Link?, string?, integer?
-link.raw_tracepoint = core.attach_raw_tracepoint
-
---- Runs the program at each event that tracefs lists as events/<group>/<name>, with the event's record.
--- tracefs has to be mounted, wherever it is.
----@class ebpf.TracepointOptions
----@field program ebpf.Program of type tracepoint
----@field group string "sched"
----@field name string "sched_process_exec"
----@field cookie integer? what bpf_get_attach_cookie() tells the program; from Linux 5.15
----@type fun(options: ebpf.TracepointOptions): ebpf.Link?, string?, integer?
-link.tracepoint = core.attach_tracepoint
-
---- Runs the program on each packet that arrives at a network interface. From Linux 5.9.
----@class ebpf.XdpOptions
----@field program ebpf.Program of type xdp
----@field interface string|integer name or index, in the network namespace of the caller
----@field mode? "native"|"generic"|"offload" in the driver, in the network stack, in the card; nil: native where the
----driver can, else generic
----@type fun(options: ebpf.XdpOptions): ebpf.Link?, string?, integer?
-link.xdp = core.attach_xdp
-
 --- Opens a pinned link.
 ---@type fun(path: string): ebpf.Link?, string?, integer?
 link.load_pinned = core.load_pinned_link
@@ -65,35 +39,16 @@ function link.ids()
   return map.ids_by(core.next_link_id)
 end
 
--- How a program is attached by what its section names, by type of program. `fields` makes options of the section's
--- target; `needs` are those that must be there in the end; `hint` says so.
-local raw_tracepoint = {
-  open = core.attach_raw_tracepoint,
-  fields = function(target)
-    return { name = target }
-  end,
-  needs = { "name" },
-  hint = 'a raw_tracepoint program needs the name of a tracepoint: attach{name = "sched_process_exec"}',
-}
-
-local attachers = {
-  raw_tracepoint = raw_tracepoint,
-  raw_tracepoint_writable = raw_tracepoint,
-  tracepoint = {
-    open = core.attach_tracepoint,
-    fields = function(target)
-      local group, name = target:match("^([^/]*)/(.*)$")
-      return { group = group, name = name }
-    end,
-    needs = { "group", "name" },
-    hint = 'a tracepoint program needs a group and a name: attach{group = "sched", name = "sched_process_exec"}',
-  },
-  xdp = {
-    open = core.attach_xdp,
-    needs = { "interface" },
-    hint = 'an xdp program needs an interface: attach{interface = "eth0"}',
-  },
-}
+-- How a program is attached by what its section names, by type of program: see ebpf.link_trace.
+local attachers = {}
+for _, room in ipairs { link_trace, link_net } do
+  for name, attach in pairs(room.functions) do
+    link[name] = attach
+  end
+  for kind, attacher in pairs(room.attachers) do
+    attachers[kind] = attacher
+  end
+end
 
 ---@class ebpf.AttachOptions
 ---@field name string? raw_tracepoint, tracepoint: instead of the section's
@@ -101,6 +56,16 @@ local attachers = {
 ---@field interface string|integer|nil xdp: always needed, as sections do not name it
 ---@field mode? "native"|"generic"|"offload" xdp
 ---@field cookie integer? raw_tracepoint, tracepoint
+
+-- Whether a field is there, or one of several of which any will do.
+local function is_there(fields, key)
+  for _, name in ipairs(type(key) == "table" and key or { key }) do
+    if fields[name] ~= nil then
+      return true
+    end
+  end
+  return false
+end
 
 -- Wrong options are the caller's, two functions up.
 local function pass_on(ok, ...)
@@ -128,6 +93,9 @@ local function attach(program, options)
   end
   local name, target = program:name(), program:attach_to()
   local attacher = attachers[kind]
+  if type(attacher) == "function" then
+    attacher = attacher(program)
+  end
   if not attacher then
     local words = 'attach "%s": no attachment is known for programs of type "%s"'
     return nil, words:format(name, kind), core.errno.EOPNOTSUPP
@@ -137,7 +105,7 @@ local function attach(program, options)
     fields[key] = value
   end
   for _, key in ipairs(attacher.needs) do
-    if fields[key] == nil then
+    if not is_there(fields, key) then
       return nil, ('attach "%s": %s'):format(name, attacher.hint), core.errno.EINVAL
     end
   end

@@ -2,6 +2,8 @@
 /* Links: what keeps a program attached. A link that is collected closes its fd, and the kernel
  * then detaches the program, unless the link is pinned. */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "../engine/attach_link.h"
 #include "../engine/attach_xdp.h"
@@ -9,6 +11,7 @@
 #include "../engine/sys.h"
 #include "failure.h"
 #include "link.h"
+#include "link_attach.h"
 #include "options.h"
 #include "pin.h"
 #include "program.h"
@@ -22,6 +25,51 @@ struct link *link_push(lua_State *L, const char *kind)
 	lua_newtable(L);
 	compat_setuservalue(L, -2);
 	return link;
+}
+
+int link_reserve(struct link *link, uint32_t parts, struct error *err)
+{
+	uint32_t i;
+
+	link->parts = calloc(parts, sizeof(*link->parts));
+	if (!link->parts)
+		return error_errno(err, ENOMEM, "attach in %u places", parts);
+	for (i = 0; i < parts; i++)
+		link->parts[i].fd = -1;
+	link->part_count = parts;
+	link->process = sys_process_id();
+	return 0;
+}
+
+void link_hold(struct link *link, uint32_t part, const struct attach_hold *hold)
+{
+	link->parts[part].fd = hold->fd;
+	memcpy(link->parts[part].event, hold->event, sizeof(hold->event));
+	link->is_event = hold->is_event;
+	if (part == 0)
+		link->handle.fd = hold->fd;
+}
+
+void link_release(struct link *link)
+{
+	struct link_part *parts = link->parts;
+	uint32_t i;
+
+	sys_close(link->handle.fd);
+	link->handle.fd = -1;
+	for (i = 1; i < link->part_count; i++)
+		sys_close(parts[i].fd);
+	link->parts = NULL;
+	link->part_count = 0;
+	free(parts);
+}
+
+/* close() method, __gc and __close. */
+static int link_close(lua_State *L)
+{
+	link_release(handle_check(L, 1, &link_class));
+	lua_pushboolean(L, 1);
+	return 1;
 }
 
 void link_set_name(lua_State *L, int index)
@@ -111,7 +159,7 @@ static int link_detach(lua_State *L)
 		return 3;
 	/* A perf event runs its program, enabled or not, until it is closed. */
 	if (link->is_event)
-		return handle_close(L);
+		return link_close(L);
 	if (attach_link_detach(link->handle.fd, &err) < 0)
 		return failure(L, "detach", &err);
 	lua_pushboolean(L, 1);
@@ -260,6 +308,10 @@ static int link_pin(lua_State *L)
 {
 	struct link *link = handle_check(L, 1, &link_class);
 
+	if (link->part_count > 1 && link->handle.fd >= 0)
+		return failure_errno(L, EOPNOTSUPP,
+			"pin %s: it is made of %d attachments, and a file holds one",
+			push_title(L, 1), (int)link->part_count);
 	if (!link->is_event)
 		return pin_pin(L, &link_class);
 	return failure_errno(L, EOPNOTSUPP,
@@ -382,6 +434,7 @@ const struct handle_class link_class = {
 	.what = "link",
 	.methods = methods,
 	.metamethods = metamethods,
+	.close = link_close,
 };
 
 void link_register(lua_State *L)
@@ -395,5 +448,6 @@ void link_register(lua_State *L)
 
 	handle_register(L, &link_class);
 	luaL_setfuncs(L, functions, 0);
-	link_register_attach(L);
+	link_trace_register(L);
+	link_net_register(L);
 }

@@ -3,20 +3,19 @@
 #ifndef EBPF_ATTACH_TRACEPOINT_H
 #define EBPF_ATTACH_TRACEPOINT_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
+#include "attach_perf.h"
 #include "error.h"
 
 #pragma GCC visibility push(hidden)
 
-/*
- * The fd of a link. Before Linux 5.15, which has no link for perf events, it is the perf event
- * itself, and `is_event` becomes true; then a cookie other than 0 is refused. Returns -1 when it
- * fails.
- */
+/* The number that tracefs gives to an event. */
+int attach_tracepoint_find(const char *group, const char *name, uint64_t *id, struct error *err);
+
+/* 0, with what holds the attachment; see attach_perf_tie(). Or -1. */
 int attach_tracepoint(int prog_fd, const char *group, const char *name, uint64_t cookie,
-	bool *is_event, struct error *err);
+	struct attach_hold *hold, struct error *err);
 
 #pragma GCC visibility pop
 
