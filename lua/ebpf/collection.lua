@@ -391,9 +391,22 @@ local function wire(program, maps)
   return instructions
 end
 
+--- The program whose function the program of that name is loaded for: its spec's, or what the option says, which, where
+--- it names nobody, is meant for those that have to have one.
+local function target_of(loading, name)
+  local wanted, given = loading.spec.programs[name], loading.options.attach_target
+  if wanted.attach_target ~= nil or given == nil then
+    return wanted.attach_target
+  elseif type(given) == "table" then
+    return given[name]
+  end
+  return wanted.type == "ext" and given or nil
+end
+
 local function load_program(loading, name)
   local copy = shallow_copy(loading.spec.programs[name])
   copy.name = copy.name or name
+  copy.attach_target = target_of(loading, name)
   if copy.license == nil or copy.license == "" then
     return nil, ('load program "%s": the object has no license: add char LICENSE[] SEC("license") = "GPL"; or set the '
       .. "license of its spec"):format(name), EINVAL
@@ -494,7 +507,7 @@ local function load(self, options, file)
 end
 
 local load_options = { maps = true, programs = true, pin_path = true, log_level = true, log_size = true,
-  kernel_btf = true }
+  kernel_btf = true, attach_target = true }
 local types_of_options = { maps = "table", programs = "table", pin_path = "string" }
 
 local function wrong_integer(options, field, least, most)
@@ -529,6 +542,14 @@ local function wrong_options(self, options)
   for _, name in pairs(options.programs or {}) do
     if not self.programs[name] then
       return ("no program is called '%s'"):format(tostring(name))
+    end
+  end
+  local targets = type(options.attach_target) == "table" and options.attach_target or { options.attach_target }
+  for name, target in pairs(targets) do
+    if targets == options.attach_target and not self.programs[name] then
+      return ("no program is called '%s'"):format(tostring(name))
+    elseif not pcall(core.methods.program.is_closed, target) then
+      return "option 'attach_target': Program, or table of Programs by name expected"
     end
   end
   if options.kernel_btf ~= nil and type(options.kernel_btf) ~= "string"
@@ -575,6 +596,8 @@ end
 ---@field log_size? integer bytes that log may take
 ---@field kernel_btf? ebpf.Btf|string the types that CO-RE relocations go by, instead of those of the running kernel and
 ---its modules: BTF, its bytes, or the path of a file that has it
+---@field attach_target? ebpf.Program|table<string, ebpf.Program> whose function programs of type ext replace; of a
+---table, that of the program of that name, which may also trace it
 
 --- Puts what the spec describes into the kernel: the maps with their contents, then the programs. The spec stays as it
 -- is, and can be loaded any number of times. When anything fails, all that was created is closed. Instructions that

@@ -36,7 +36,12 @@ local MapSpec = {}
 ---@field section string the ELF section it came from
 ---@field type string|integer the kernel's name as bpftool prints it ("xdp", "sched_cls"); "unspec": unknown section
 ---@field attach_type string|integer? what the program expects to be attached to ("cgroup_inet_ingress")
----@field attach_to string? what follows the slash in the section's name ("sys_enter_openat")
+---@field attach_to string? what follows the slash in the section's name ("sys_enter_openat"). Programs of type tracing,
+---lsm, ext and struct_ops are loaded for it: a function ("do_unlinkat", "nf_tables:nft_do_chain" of a module), a
+---tracepoint, an LSM hook, an iterator, a function of `attach_target`, or a struct and member
+---("tcp_congestion_ops:init")
+---@field attach_target ebpf.Program? the program that has the function `attach_to`: type ext replaces it, fentry and
+---fexit trace it
 ---@field instructions userdata with all functions of the object that it calls, see ebpf.asm
 ---@field license string?
 ---@field kernel_version integer LINUX_VERSION_CODE, for old kernels' kprobes; 0: not given

@@ -103,6 +103,35 @@ const struct btf_handle *btf_handle_open(
 	return h;
 }
 
+const struct btf_handle *btf_handle_open_module(
+	lua_State *L, int index, const char *module, struct error *err)
+{
+	struct btf_handle *h;
+	int fd;
+
+	luaL_checkstack(L, LUA_MINSTACK, "open the BTF of a module");
+	lua_pushfstring(L, "module %s", module);
+	lua_pushvalue(L, -1);
+	lua_rawget(L, index);
+	h = handle_test(L, -1, &handle_class);
+	if (h) {
+		lua_pop(L, 2);
+		return h;
+	}
+	lua_pop(L, 1);
+	h = handle_new(L, &handle_class, sizeof(*h));
+	fd = btf_open_module(module, err);
+	if (fd < 0 && handle_reclaimed(L, -err->code))
+		fd = btf_open_module(module, err);
+	if (fd < 0) {
+		lua_pop(L, 2);
+		return NULL;
+	}
+	h->handle.fd = fd;
+	lua_rawset(L, index);
+	return h;
+}
+
 void btf_handle_register(lua_State *L)
 {
 	handle_register(L, &handle_class);

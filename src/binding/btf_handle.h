@@ -29,6 +29,11 @@ void btf_handle_close_all(lua_State *L, int index);
 const struct btf_handle *btf_handle_open(
 	lua_State *L, int index, struct btf *types, struct error *err);
 
+/* The same for the BTF of a module of the running kernel, by its name: NULL with an error where it
+ * cannot be had. */
+const struct btf_handle *btf_handle_open_module(
+	lua_State *L, int index, const char *module, struct error *err);
+
 #pragma GCC visibility pop
 
 #endif

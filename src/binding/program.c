@@ -17,6 +17,7 @@
 #include "insns.h"
 #include "options.h"
 #include "pin.h"
+#include "program_target.h"
 #include "relocate.h"
 #include "rooms.h"
 
@@ -132,8 +133,8 @@ static void read_attachment(lua_State *L, struct program *p, struct prog_load *l
 static void read_spec(lua_State *L, struct program *p, struct prog_load *load)
 {
 	static const char *const fields[] = {"name", "type", "attach_type", "attach_to",
-		"instructions", "license", "kernel_version", "flags", "ifindex", "section",
-		"autoload", NULL};
+		"attach_target", "instructions", "license", "kernel_version", "flags", "ifindex",
+		"section", "autoload", NULL};
 
 	options_check(L, SPEC, "program spec", fields);
 	load->name = read_name(L);
@@ -142,6 +143,7 @@ static void read_spec(lua_State *L, struct program *p, struct prog_load *load)
 		field_error(L, "type", "missing, and the section's name does not tell it");
 	load->type = p->type;
 	read_attachment(L, p, load);
+	program_target_check(L, SPEC);
 	load->kernel_version = (uint32_t)options_unsigned(L, SPEC, "kernel_version", UINT32_MAX, 0);
 	load->flags = (uint32_t)options_unsigned(L, SPEC, "flags", UINT32_MAX, 0);
 	load->ifindex = (uint32_t)options_unsigned(L, SPEC, "ifindex", UINT32_MAX, 0);
@@ -259,7 +261,9 @@ static int load_insns(lua_State *L, struct insns *list, struct prog_load *load,
 	struct func_info info;
 
 	if (relocate(L, OPTIONS, HANDLES, list, err) < 0 ||
-		describe(L, list, &info, load, err) < 0 || complete(L, list, err) < 0) {
+		describe(L, list, &info, load, err) < 0 ||
+		program_target_find(L, SPEC, HANDLES, load, err) < 0 ||
+		complete(L, list, err) < 0) {
 		prog_load_describe(load, what, sizeof(what));
 		return error_prefix(err, "%s", what);
 	}
@@ -299,7 +303,10 @@ static int load_failed(lua_State *L, const struct prog_log *log, const struct er
  *   instructions    instructions, or their bytes in native byte order; needed
  *   license         needed; "GPL" opens all helpers
  *   name            letters, digits, '_' and '.'; the kernel is told the first 15
- *   attach_type, attach_to, section   what p:attach() goes by
+ *   attach_type, attach_to, section   what p:attach() goes by. attach_to is also what a program of
+ *                   type tracing, lsm, ext or struct_ops is loaded for: the name of a function (or
+ *                   "module:function"), tracepoint, LSM hook or iterator; "struct:member"
+ *   attach_target   a Program, when attach_to is the name of one of its functions
  *   kernel_version, flags, ifindex    as the kernel defines them
  *   autoload        no concern of this function
  * Options: log_level (1 branches, 2 all states, 4 statistics; 0, the default, asks for no log
@@ -313,7 +320,8 @@ static int load_failed(lua_State *L, const struct prog_log *log, const struct er
  * by how much they lack. Instructions that ask for what the kernel lacks are poisoned; should the
  * verifier get to one, the message names the type and the field. ENOTUNIQ: several types are equally
  * good and differ. ERANGE: an offset does not fit. ENOENT: the kernel has no BTF, or a reference is
- * not satisfied. EBADF: a map referred to is closed. ENOEXEC: the
+ * not satisfied. ESRCH: there is no such thing as it is loaded for. EBADF: a map referred to is
+ * closed, or the attach_target. ENOEXEC: the
  * instructions are for a machine of the other byte order. EACCES, EINVAL and others: the
  * verifier's or the kernel's; the message has the log's last words, or what is missing.
  */

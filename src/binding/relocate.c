@@ -10,8 +10,11 @@
 
 #define CLASS "ebpf.core_target"
 
-/* Where the table of handles has it; the other keys there are pointers. */
-#define KEY "kernel_btf"
+/* What is given in the place of the kernel's BTF: the option, and where the table of handles has it. */
+#define GIVEN "kernel_btf"
+
+/* Where the table of handles has the running kernel. */
+#define RUNNING "running_kernel"
 
 /* close() and __gc */
 static int close_target(lua_State *L)
@@ -22,7 +25,7 @@ static int close_target(lua_State *L)
 
 void relocate_check_options(lua_State *L, int options)
 {
-	lua_getfield(L, options, KEY);
+	lua_getfield(L, options, GIVEN);
 	if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING && !btf_object_test(L, -1))
 		luaL_argerror(L, options, "field 'kernel_btf': path, BTF or its bytes expected");
 	lua_pop(L, 1);
@@ -62,52 +65,66 @@ static int open_given(lua_State *L, struct core_target *target, struct error *er
 	return 0;
 }
 
-static int open_kernel(lua_State *L, struct core_target *target, struct error *err)
+static int open_running(lua_State *L, struct core_target *target, struct error *err)
 {
 	const struct btf_object *kernel = btf_object_push_kernel(L, err);
 
-	if (!kernel)
-		return error_prefix(
-			err, "apply its CO-RE relocations, without the option kernel_btf");
-	target->kernel = btf_retain(kernel->btf);
-	target->has_modules = true;
-	return 0;
+	if (kernel) {
+		target->kernel = btf_retain(kernel->btf);
+		target->has_modules = true;
+	}
+	lua_pop(L, 1);
+	return kernel ? 0 : -1;
 }
 
-static int open_target(lua_State *L, int options, struct core_target *target, struct error *err)
+/* Pushes the target that the table of handles has under `key`, or a new one that is still to be
+ * opened. */
+static struct core_target *push_target(lua_State *L, int handles, const char *key)
 {
-	int top = lua_gettop(L), ret;
+	struct core_target *target;
+
+	lua_getfield(L, handles, key);
+	target = luaL_testudata(L, -1, CLASS);
+	if (target && target->kernel)
+		return target;
+	lua_pop(L, 1);
+	target = compat_newuserdata(L, sizeof(*target));
+	memset(target, 0, sizeof(*target));
+	luaL_setmetatable(L, CLASS);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, handles, key);
+	return target;
+}
+
+struct core_target *relocate_push_kernel(lua_State *L, int handles, struct error *err)
+{
+	struct core_target *target = push_target(L, handles, RUNNING);
+
+	if (!target->kernel && open_running(L, target, err) < 0)
+		return NULL;
+	return target;
+}
+
+/* Pushes what the option has given, or else the running kernel. */
+static struct core_target *push_chosen(lua_State *L, int options, int handles, struct error *err)
+{
+	struct core_target *target;
 
 	lua_pushnil(L);
 	if (!lua_isnil(L, options)) {
 		lua_pop(L, 1);
-		lua_getfield(L, options, KEY);
+		lua_getfield(L, options, GIVEN);
 	}
-	if (lua_isnil(L, -1))
-		ret = open_kernel(L, target, err);
-	else
-		ret = open_given(L, target, err);
-	lua_settop(L, top);
-	return ret;
-}
-
-/* The target in the table of handles, or a new one there. Leaves it on the stack. */
-static struct core_target *push_target(lua_State *L, int options, int handles, struct error *err)
-{
-	struct core_target *target;
-
-	lua_getfield(L, handles, KEY);
-	target = luaL_testudata(L, -1, CLASS);
-	if (target && target->kernel)
+	if (lua_isnil(L, -1)) {
+		target = relocate_push_kernel(L, handles, err);
+		if (!target)
+			error_prefix(
+				err, "apply its CO-RE relocations, without the option kernel_btf");
 		return target;
-	target = compat_newuserdata(L, sizeof(*target));
-	memset(target, 0, sizeof(*target));
-	luaL_setmetatable(L, CLASS);
-	if (open_target(L, options, target, err) < 0)
-		return NULL;
-	lua_pushvalue(L, -1);
-	lua_setfield(L, handles, KEY);
-	return target;
+	}
+	target = push_target(L, handles, GIVEN);
+	lua_insert(L, -2);
+	return target->kernel || open_given(L, target, err) == 0 ? target : NULL;
 }
 
 int relocate(lua_State *L, int options, int handles, struct insns *list, struct error *err)
@@ -120,7 +137,7 @@ int relocate(lua_State *L, int options, int handles, struct insns *list, struct 
 		return 0;
 	luaL_checkstack(L, LUA_MINSTACK, "apply CO-RE relocations");
 	if (core_relo_needs_target(list)) {
-		target = push_target(L, options, handles, err);
+		target = push_chosen(L, options, handles, err);
 		ret = target ? 0 : -1;
 	}
 	if (ret == 0)

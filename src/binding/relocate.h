@@ -22,6 +22,10 @@ void relocate_check_options(lua_State *L, int options);
  */
 int relocate(lua_State *L, int options, int handles, struct insns *list, struct error *err);
 
+/* Pushes the running kernel as a target, which the table at `handles` keeps, too; NULL with an error,
+ * and something pushed, when its BTF cannot be had. */
+struct core_target *relocate_push_kernel(lua_State *L, int handles, struct error *err);
+
 #pragma GCC visibility pop
 
 #endif

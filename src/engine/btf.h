@@ -147,6 +147,10 @@ int btf_load(struct btf **out, struct btf *base, const char *path, struct error 
  */
 int btf_load_kernel(struct btf **out, struct btf *base, const char *module, struct error *err);
 
+/* Opens an fd of the BTF that the kernel has of a module (Linux 5.11; needs CAP_SYS_ADMIN). Returns
+ * -1 with an error: ENOENT when there is none. */
+int btf_open_module(const char *module, struct error *err);
+
 /*
  * Opens the BTF of that id (Linux 4.18; needs CAP_SYS_ADMIN): the kernel's, a module's, or what a
  * process loaded. Returns 0, -1 with an error, or 1 when it is a module's and `base` is NULL:

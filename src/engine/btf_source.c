@@ -180,3 +180,37 @@ int btf_load_by_id(struct btf **out, struct btf *base, uint32_t id, struct error
 	sys_close(fd);
 	return ret < 0 ? error_prefix(err, "load BTF by id %u", id) : ret;
 }
+
+/* The fd of the BTF with that id, if it is the module's; -ENOENT when it is not. */
+static int open_if_named(uint32_t id, const char *module)
+{
+	char name[NAME_ROOM] = "";
+	struct abi_btf_info info = {.name = sys_ptr(name), .name_len = sizeof(name)};
+	int fd = sys_fd_by_id(BPF_BTF_GET_FD_BY_ID, id, 0);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = sys_obj_info(fd, &info, sizeof(info));
+	if (ret == 0 && info.kernel_btf && strcmp(name, module) == 0)
+		return fd;
+	sys_close(fd);
+	return -ENOENT;
+}
+
+int btf_open_module(const char *module, struct error *err)
+{
+	uint32_t id = 0;
+	int ret;
+
+	do {
+		ret = sys_next_id(BPF_BTF_GET_NEXT_ID, id, &id);
+		if (ret < 0)
+			break;
+		ret = open_if_named(id, module);
+	} while (ret == -ENOENT);
+	if (ret >= 0)
+		return ret;
+	error_errno(err, ret, "open the BTF of module \"%.80s\"", module);
+	return probe_explain_privilege(err, PROBE_SYS_ADMIN);
+}

@@ -154,7 +154,7 @@ static int find_candidates(struct session *s, struct group *g, struct error *err
 	if (core_target_read_modules(s->target, err) < 0)
 		return -1;
 	for (i = 0; i < s->target->module_count; i++) {
-		struct btf *module = s->target->modules[i];
+		struct btf *module = s->target->modules[i].btf;
 
 		if (consider_all(s, g, module, name, kinds, module->first_id - 1, err) < 0)
 			return -1;

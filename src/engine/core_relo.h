@@ -58,16 +58,26 @@ enum core_kind {
 /* "byte_off" and so on, as clang calls them; NULL when there is none of that number. */
 const char *core_kind_name(uint32_t kind);
 
+enum { CORE_MODULE_NAME = 64 }; /* more than the kernel's MODULE_NAME_LEN */
+
+struct core_module {
+	struct btf *btf;
+	char name[CORE_MODULE_NAME];
+};
+
 /* Where types are looked for. All zero but for `kernel`, which is owned, as the modules are. */
 struct core_target {
 	struct btf *kernel;
 	bool has_modules; /* `kernel` is the running one's, whose modules count too */
 	bool modules_read;
-	struct btf **modules;
+	struct core_module *modules;
 	uint32_t module_count, module_room;
 };
 
 void core_target_free(struct core_target *target);
+
+/* Reads the BTF of the running kernel's modules, once. */
+int core_target_read_modules(struct core_target *target, struct error *err);
 
 /* Whether relocations of the list are still to be applied for which a target must be had. */
 bool core_relo_needs_target(const struct insns *list);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The BTF of the running kernel's modules. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@ void core_target_free(struct core_target *target)
 	uint32_t i;
 
 	for (i = 0; i < target->module_count; i++)
-		btf_release(target->modules[i]);
+		btf_release(target->modules[i].btf);
 	free(target->modules);
 	btf_release(target->kernel);
 	memset(target, 0, sizeof(*target));
@@ -24,14 +25,16 @@ void core_target_free(struct core_target *target)
 /* A module that is gone meanwhile, or whose BTF was made for another vmlinux, has no types. */
 static int read_module(struct core_target *target, const char *name, struct error *err)
 {
-	struct btf **grown;
+	struct core_module *grown, *module;
 
 	grown = pool_grow(
 		target->modules, &target->module_room, target->module_count, 1, sizeof(*grown));
 	if (!grown)
 		return error_errno(err, ENOMEM, "read the BTF of module \"%.80s\"", name);
 	target->modules = grown;
-	if (btf_load_kernel(&grown[target->module_count], target->kernel, name, err) == 0)
+	module = &grown[target->module_count];
+	snprintf(module->name, sizeof(module->name), "%s", name);
+	if (btf_load_kernel(&module->btf, target->kernel, name, err) == 0)
 		target->module_count++;
 	else if (err->code == EMFILE || err->code == ENFILE || err->code == ENOMEM)
 		return -1;

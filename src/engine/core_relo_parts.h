@@ -118,9 +118,6 @@ bool core_can_resize(const struct core_place *local, const struct core_place *ta
 int core_patch(struct insns *list, struct insn_relo *relo, const struct core_value *local,
 	const struct core_value *target, struct error *err);
 
-/* Reads the BTF of the running kernel's modules, once. */
-int core_target_read_modules(struct core_target *target, struct error *err);
-
 #pragma GCC visibility pop
 
 #endif

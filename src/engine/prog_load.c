@@ -64,6 +64,8 @@ static struct abi_prog_load make_attr(const struct prog_load *spec, unsigned int
 		.kern_version = spec->kernel_version,
 		.prog_flags = spec->flags,
 		.prog_ifindex = spec->ifindex,
+		.attach_btf_id = spec->attach_btf_id,
+		.attach_prog_fd = spec->attach_fd,
 	};
 
 	if (spec->functions && !(without & WITHOUT_TYPES)) {

@@ -29,6 +29,8 @@ struct prog_load {
 	uint32_t type;
 	uint32_t attach_type;
 	bool attach_optional; /* old kernels do not know the attach type, and get by without */
+	uint32_t attach_btf_id; /* what it is loaded for; 0: nothing */
+	uint32_t attach_fd; /* the BTF or the program which that id is of; 0: the kernel's BTF */
 	const struct bpf_insn *code;
 	uint32_t count;
 	const struct func_info *functions; /* NULL: prog_load() makes one if it must */
