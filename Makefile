@@ -124,7 +124,7 @@ fresh:
 # What two compilers, clang-format, cppcheck and luacheck complain about. Not what cppcheck only believes: that variables
 # belong in the innermost block, names like a method's shadow it, kernel layouts have unused members, functions that raise return.
 CPPCHECK_OFF = variableScope shadowFunction unusedStructMember knownConditionTrueFalse nullPointerRedundantCheck
-C_FILES = $(SOURCES) $(filter %.h,$(HEADERS)) $(FIXTURES) $(EXAMPLES) $(wildcard spec/bpf/*.h spec/bench/*.[ch] spec/fuzz/*.[ch])
+C_FILES = $(SOURCES) $(filter %.h,$(HEADERS)) $(FIXTURES) $(EXAMPLES) $(wildcard spec/bpf/*.h spec/bench/*.[ch] spec/bench/core/*.[ch] spec/fuzz/*.[ch])
 lint: lint-engine $(LUAS:%=lint-%)
 	@clang-format --dry-run -Werror $(C_FILES)
 	@cppcheck --quiet --std=c11 --language=c --library=.ci/lua.cfg --enable=warning,style,performance,portability \
@@ -148,17 +148,35 @@ install: $(BUILD)/$(LUA_PKG)/ebpf/core.so
 	done
 directory = $(or $(shell pkg-config --variable=$(1) $(LUA_PKG)),$(error pkg-config knows no $(1) of $(LUA_PKG)))
 
-# What the module costs next to a C loop of raw bpf(2) calls, on one CPU.
+# What the module costs next to a C loop of raw bpf(2) calls and next to libbpf, on one CPU.
 BENCH_CPU ?= 0
-bench: build fixtures $(BUILD)/bench/raw
+BENCH_CORE = $(patsubst spec/bench/core/%.bpf.c,$(BUILD)/bench/core/%.bpf.o,$(sort $(wildcard spec/bench/core/*.bpf.c)))
+bench: build fixtures $(BUILD)/bench/raw $(BUILD)/bench/load_libbpf $(BUILD)/bench/bpf_time.so $(BENCH_CORE)
 	@for lua in $(LUAS); do \
-		LUA_PATH='$(LUA_PATHS)' LUA_CPATH="$(BUILD)/$$lua/?.so;;" \
-			taskset -c $(BENCH_CPU) $$lua spec/bench/bench.lua $(BUILD) || exit 1; \
+		export LUA_PATH='$(LUA_PATHS)' LUA_CPATH="$(BUILD)/$$lua/?.so;;"; \
+		taskset -c $(BENCH_CPU) $$lua spec/bench/bench.lua $(BUILD) && \
+		taskset -c $(BENCH_CPU) $$lua spec/bench/load.lua $(BUILD) $(BENCH_CORE) || exit 1; \
 	done
 
 $(BUILD)/bench/raw: spec/bench/raw.c
+$(BUILD)/bench/load_libbpf: spec/bench/load_libbpf.c
+$(BUILD)/bench/load_libbpf: LDLIBS = -lbpf
+$(BUILD)/bench/raw $(BUILD)/bench/load_libbpf:
 	@mkdir -p $(@D); $(call say,$@)
-	$(Q)$(CC) $(CFLAGS) -o $@ $<
+	$(Q)$(CC) $(CFLAGS) -o $@ $< $(LDLIBS)
+
+$(BUILD)/bench/bpf_time.so: spec/bench/bpf_time.c
+	@mkdir -p $(@D); $(call say,$@)
+	$(Q)$(CC) $(STD) -O2 -fvisibility=default -shared -o $@ $<
+
+# The types of the running kernel as a header, by the module itself.
+$(BUILD)/vmlinux.h: $(BUILD)/$(LUA)/ebpf/core.so
+	@$(call say,$@)
+	$(Q)$(call run,$(LUA)) -e 'io.write(assert(require("ebpf").btf.load_kernel():c_dump()))' >$@
+
+$(BUILD)/bench/core/%.bpf.o: spec/bench/core/%.bpf.c spec/bench/core/core.h $(BUILD)/vmlinux.h
+	@mkdir -p $(@D); $(call say,$@)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -I$(BUILD) -g -target bpf -c $< -o $@
 
 # Brings the rockspec's list of sources up to date; LuaRocks takes no wildcards.
 ROCKSPEC = rockspec/ebpf-scm-1.rockspec

@@ -113,6 +113,30 @@ describe("a program compiled for other types", function()
   end)
 end)
 
+describe("names of types", function()
+  local names = { "a", "ab", "abc", "abcd", "abcde", "abcdef", "abcdefg", "abcdefgh", "abcdefghi", "a_b_c_d_e", "a__b" }
+
+  -- A kernel whose structs have these names, with whatever `suffix` says behind them.
+  local function kernel(suffix)
+    local types = {}
+    for i, name in ipairs(names) do
+      types[i] = { STRUCT, name .. suffix, 4 }
+    end
+    return (btf_bytes(types))
+  end
+
+  it("are the same with or without a flavour, whatever their length", function()
+    check(support.fixture("core_names"), "names", { kernel_btf = kernel("") })
+    check(support.fixture("core_names"), "names", { kernel_btf = kernel("___x") })
+    check(support.fixture("core_names"), "names", { kernel_btf = kernel("___much_longer") })
+  end)
+
+  it("are others with other underscores", function()
+    local object = assert(ebpf.load(support.fixture("core_names"), { kernel_btf = kernel("__x") }))
+    assert.is_true(support.closing(object).programs.names:test(packet) > 0)
+  end)
+end)
+
 describe("a program compiled for some kernel", function()
   local object = support.fixture("core_kernel")
 

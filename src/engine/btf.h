@@ -97,6 +97,11 @@ enum btf_storage {
 	BTF_MAPPED, /* unmapped with it */
 };
 
+struct btf_named {
+	uint32_t id;
+	uint32_t name_off;
+};
+
 struct btf {
 	uint32_t references;
 	struct btf *base; /* split BTF: its ids and strings come before ours; NULL: none */
@@ -105,13 +110,15 @@ struct btf {
 	enum btf_storage storage;
 	bool foreign; /* it came in the byte order this machine does not have */
 	const unsigned char *records; /* the types, one after the other */
-	const uint32_t *offsets; /* of our types, by id - first_id, in bytes */
+	uint32_t *offsets; /* of our types, by id - first_id, in bytes */
+	struct btf_named *named; /* our types that have a name and are no functions, by id */
+	uint32_t named_count;
 	uint32_t first_id; /* 1, or the base's type_count */
 	uint32_t type_count; /* valid ids, of the base too, run from 0 to type_count - 1 */
 	const char *strings;
 	uint32_t first_string; /* string offsets below are the base's */
 	uint32_t string_size; /* of the base too */
-	struct btf_index *index; /* names; NULL until a name is looked for */
+	struct btf_index *index; /* of names; NULL until a name is looked for */
 	struct btf **weak; /* where a pointer to this is cleared with the last reference; or NULL */
 };
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Types by name. Looking through all types for one name is slow in the kernel's BTF with its
- * hundred thousand types, and so is putting all their names in order; so names are looked for
- * one by one until that has cost as much as an index, which is made then. There are two indexes:
- * functions, which are three of four names in the kernel, and everything else.
+ * Types by name. Comparing a name with all those of the kernel's hundred thousand types is slow,
+ * and putting all of them in order is too; so of each name a signature is kept, made the first
+ * time that something is looked for: then one array is run through, and few names are compared.
+ * There are two such arrays: of functions, which are three of four names in the kernel and rarely
+ * asked for, and of everything else.
  */
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,26 +15,15 @@
 
 enum { FUNCTIONS, OTHERS, CLASSES };
 
-/* How many times all types are looked through before an index pays, by class. */
-static const uint32_t patience[CLASSES] = {[FUNCTIONS] = 3, [OTHERS] = 1};
-
-/* An id in a chain of those whose essential names have the same hash, ascending. */
-struct entry {
-	uint32_t id;
-	uint32_t next; /* a position in the array of entries; 0: none */
-};
-
-struct chains {
-	uint64_t looked; /* types looked at without an index */
-	uint32_t *heads; /* positions by hash; NULL: there is no index yet */
-	uint32_t mask; /* of the hash */
-	struct entry *entries; /* [0] is none */
-	uint32_t last; /* the entry found last, where looking for more of the same goes on */
-	uint32_t last_hash;
+struct signatures {
+	const struct btf_named *types; /* ascending by id */
+	uint32_t count;
+	struct btf_named *owned; /* NULL: `types` are the BTF's */
+	uint32_t *values; /* as many; NULL: not made yet */
 };
 
 struct btf_index {
-	struct chains chains[CLASSES];
+	struct signatures classes[CLASSES];
 };
 
 void btf_index_free(struct btf_index *index)
@@ -40,8 +31,8 @@ void btf_index_free(struct btf_index *index)
 	int class;
 
 	for (class = 0; index && class < CLASSES; class ++) {
-		free(index->chains[class].heads);
-		free(index->chains[class].entries);
+		free(index->classes[class].values);
+		free(index->classes[class].owned);
 	}
 	free(index);
 }
@@ -71,84 +62,112 @@ size_t btf_essential_length(const char *name)
 	return length;
 }
 
-/* Takes eight bytes at a time: names are short, and there are many. */
-static uint32_t hash_name(const char *name, size_t length)
-{
-	const uint64_t odd = 0x9e3779b97f4a7c15u;
-	uint64_t hash = length * odd, word;
+enum { SIGNED_BYTES = 8, PREFETCHED = 16, BLOCK = 16 };
 
-	for (; length >= sizeof(word); length -= sizeof(word), name += sizeof(word)) {
-		memcpy(&word, name, sizeof(word));
-		hash = (hash ^ word) * odd;
-		hash ^= hash >> 32;
+#define EACH_BYTE(byte) ((byte)*0x0101010101010101u)
+
+/* The high bit of each byte that is zero. */
+static uint64_t zero_bytes(uint64_t bytes)
+{
+	return ~(((bytes & EACH_BYTE(0x7f)) + EACH_BYTE(0x7f)) | bytes | EACH_BYTE(0x7f));
+}
+
+/* Eight bytes, the first as the lowest, of which those from the first NUL on are zero. */
+static uint64_t cut_at_nul(uint64_t bytes)
+{
+	uint64_t zero = zero_bytes(bytes);
+
+	return zero ? bytes & ((zero & -zero) - 1) >> 7 : bytes;
+}
+
+static uint32_t sign(uint64_t bytes)
+{
+	return (uint32_t)((bytes * 0x9e3779b97f4a7c15u) >> 32);
+}
+
+/* By what comes first in the essential part of the name. */
+static uint32_t sign_name(const char *name, size_t essential)
+{
+	uint64_t bytes = 0;
+
+	memcpy(&bytes, name, essential < SIGNED_BYTES ? essential : SIGNED_BYTES);
+	return sign(le64toh(bytes));
+}
+
+/* The same of a name inside the BTF's strings. Most need no look at more than eight bytes: a
+ * flavour can begin among them only where the last is an underscore, or three others are. */
+static uint32_t sign_string(const struct btf *btf, uint32_t name_off)
+{
+	const char *name = btf_string(btf, name_off);
+	uint64_t bytes, runs;
+
+	if (name_off < btf->first_string || name_off + (uint64_t)SIGNED_BYTES > btf->string_size)
+		return sign_name(name, btf_essential_length(name));
+	memcpy(&bytes, name, sizeof(bytes));
+	bytes = cut_at_nul(le64toh(bytes));
+	runs = zero_bytes(bytes ^ EACH_BYTE((uint64_t)'_'));
+	if (runs >> 63 || (runs & runs >> 8 & runs >> 16))
+		return sign_name(name, btf_essential_length(name));
+	return sign(bytes);
+}
+
+/* Names lie all over the strings: the processor is told early which ones are going to be read. */
+static int sign_types(const struct btf *btf, struct signatures *s)
+{
+	uint32_t i;
+
+	s->values = malloc((s->count + (size_t)1) * sizeof(*s->values));
+	if (!s->values)
+		return -1;
+	for (i = 0; i < s->count; i++) {
+		if (i + PREFETCHED < s->count)
+			__builtin_prefetch(btf_string(btf, s->types[i + PREFETCHED].name_off));
+		s->values[i] = sign_string(btf, s->types[i].name_off);
 	}
-	word = 0;
-	memcpy(&word, name, length);
-	hash = (hash ^ word) * odd;
-	return (uint32_t)(hash >> 32);
+	return 0;
 }
 
-static uint32_t own_count(const struct btf *btf)
+static int list_functions(const struct btf *btf, struct signatures *s)
 {
-	return btf->type_count - btf->first_id;
-}
+	uint32_t id, most = btf->type_count - btf->first_id;
+	const struct btf_type *type;
 
-static uint32_t class_mask(int class)
-{
-	return class == FUNCTIONS ? BTF_MASK(BTF_KIND_FUNC) : ~BTF_MASK(BTF_KIND_FUNC);
-}
-
-/* Whether the type has a name of that class. */
-static bool belongs(const struct btf *btf, uint32_t id, uint32_t mask)
-{
-	const struct btf_type *type = btf_type(btf, id);
-
-	return mask >> btf_kind(type) & 1 && type->name_off;
-}
-
-static void fill_chains(const struct btf *btf, struct chains *chains, uint32_t mask)
-{
-	uint32_t id, hash, used = 0;
-	const char *name;
-
-	for (id = btf->type_count; id-- > btf->first_id;) {
-		if (!belongs(btf, id, mask))
-			continue;
-		name = btf_name(btf, btf_type(btf, id));
-		hash = hash_name(name, btf_essential_length(name)) & chains->mask;
-		used++;
-		chains->entries[used].id = id;
-		chains->entries[used].next = chains->heads[hash];
-		chains->heads[hash] = used;
+	s->owned = malloc((most + (size_t)1) * sizeof(*s->owned));
+	if (!s->owned)
+		return -1;
+	for (id = btf->first_id; id < btf->type_count; id++) {
+		type = btf_type(btf, id);
+		s->owned[s->count] = (struct btf_named){id, type->name_off};
+		s->count += btf_kind(type) == BTF_KIND_FUNC && type->name_off;
 	}
+	s->types = s->owned;
+	return 0;
 }
 
-/* Without memory there is no index, and looking for names stays slow. */
-static void make_chains(const struct btf *btf, struct chains *chains, uint32_t mask)
+/* The signatures of a class; NULL: there is no memory for them. */
+static struct signatures *get_signatures(struct btf *btf, int class)
 {
-	uint32_t id, count = 0, buckets = 16;
+	struct signatures *s;
 
-	for (id = btf->first_id; id < btf->type_count; id++)
-		count += belongs(btf, id, mask);
-	while (buckets < count / 2 && buckets < 1U << 30)
-		buckets *= 2;
-	chains->entries = malloc((count + (size_t)1) * sizeof(*chains->entries));
-	if (!chains->entries)
-		return;
-	chains->heads = calloc(buckets, sizeof(*chains->heads));
-	if (!chains->heads) {
-		free(chains->entries);
-		chains->entries = NULL;
-		return;
+	if (!btf->index)
+		btf->index = calloc(1, sizeof(*btf->index));
+	if (!btf->index)
+		return NULL;
+	s = &btf->index->classes[class];
+	if (s->values)
+		return s;
+	if (class == OTHERS) {
+		s->types = btf->named;
+		s->count = btf->named_count;
+	} else if (!s->owned && list_functions(btf, s) < 0) {
+		return NULL;
 	}
-	chains->mask = buckets - 1;
-	chains->entries[0] = (struct entry){.id = 0};
-	fill_chains(btf, chains, mask);
+	return sign_types(btf, s) < 0 ? NULL : s;
 }
 
 struct search {
 	const char *name;
-	size_t essential; /* how much of the name counts for the hash */
+	size_t essential; /* how much of the name its signature is of */
 	size_t compared; /* how much of it must be the same */
 	bool flavours; /* what follows in a type's name may be a flavour */
 	uint32_t kinds;
@@ -164,24 +183,37 @@ static bool matches(const struct btf *btf, uint32_t id, const struct search *s)
 	       (!s->flavours || btf_essential_length(name) == s->essential);
 }
 
-static uint32_t find_in_chains(
-	const struct btf *btf, struct chains *chains, const struct search *s, uint32_t after)
+/* The position of the first type beyond `after`. */
+static uint32_t find_position(const struct signatures *s, uint32_t after)
 {
-	uint32_t hash = hash_name(s->name, s->essential) & chains->mask;
-	uint32_t at = chains->heads[hash];
-	uint32_t id;
+	uint32_t low = 0, high = s->count, middle;
 
-	if (after && hash == chains->last_hash && chains->entries[chains->last].id == after)
-		at = chains->entries[chains->last].next;
-	for (; at; at = chains->entries[at].next) {
-		id = chains->entries[at].id;
-		if (id > after && matches(btf, id, s)) {
-			chains->last = at;
-			chains->last_hash = hash;
-			return id;
-		}
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (s->types[middle].id > after)
+			high = middle;
+		else
+			low = middle + 1;
 	}
-	return 0;
+	return low;
+}
+
+/* The first position from `at` on that has the signature. Blocks are looked at as a whole, which
+ * compilers know how to do fast. */
+static uint32_t find_signature(const struct signatures *s, uint32_t at, uint32_t wanted)
+{
+	const uint32_t *values = s->values;
+	uint32_t i, hits = 0;
+
+	for (; !hits && s->count - at >= BLOCK; at += BLOCK) {
+		for (i = 0; i < BLOCK; i++)
+			hits += values[at + i] == wanted;
+	}
+	if (hits)
+		at -= BLOCK;
+	while (at < s->count && values[at] != wanted)
+		at++;
+	return at;
 }
 
 static uint32_t find_one_by_one(const struct btf *btf, const struct search *s, uint32_t after)
@@ -198,25 +230,24 @@ static uint32_t find_one_by_one(const struct btf *btf, const struct search *s, u
 /* Among the functions, or among the others. */
 static uint32_t find_class(struct btf *btf, const struct search *all, int class, uint32_t after)
 {
+	uint32_t functions = BTF_MASK(BTF_KIND_FUNC), at, wanted;
+	const struct signatures *signatures;
 	struct search s = *all;
-	struct chains *chains;
-	uint32_t id;
 
-	s.kinds &= class_mask(class);
+	s.kinds &= class == FUNCTIONS ? functions : ~functions;
 	if (!s.kinds)
 		return 0;
-	if (!btf->index)
-		btf->index = calloc(1, sizeof(*btf->index));
-	if (!btf->index)
+	signatures = get_signatures(btf, class);
+	if (!signatures)
 		return find_one_by_one(btf, &s, after);
-	chains = &btf->index->chains[class];
-	if (!chains->heads && chains->looked > (uint64_t)own_count(btf) * patience[class])
-		make_chains(btf, chains, class_mask(class));
-	if (chains->heads)
-		return find_in_chains(btf, chains, &s, after);
-	id = find_one_by_one(btf, &s, after);
-	chains->looked += (id ? id : btf->type_count) - btf->first_id + 1;
-	return id;
+	wanted = sign_name(s.name, s.essential);
+	at = find_position(signatures, after);
+	while ((at = find_signature(signatures, at, wanted)) < signatures->count) {
+		if (matches(btf, signatures->types[at].id, &s))
+			return signatures->types[at].id;
+		at++;
+	}
+	return 0;
 }
 
 static uint32_t find_own(struct btf *btf, const struct search *s, uint32_t after)
