@@ -7,6 +7,7 @@
 
 #include "../engine/attach_link.h"
 #include "../engine/attach_xdp.h"
+#include "../engine/link_info.h"
 #include "../engine/probe.h"
 #include "../engine/sys.h"
 #include "failure.h"
@@ -166,94 +167,12 @@ static int link_detach(lua_State *L)
 	return 1;
 }
 
-static void set_integer(lua_State *L, const char *name, uint32_t value)
-{
-	lua_pushinteger(L, (lua_Integer)value);
-	lua_setfield(L, -2, name);
-}
-
-static void set_u64(lua_State *L, const char *name, uint64_t value)
-{
-	compat_push_u64(L, value, INT64_EXACT);
-	lua_setfield(L, -2, name);
-}
-
-static void set_named(lua_State *L, const char *name, const struct names_table *table, uint32_t id)
-{
-	options_push_name(L, table, id);
-	lua_setfield(L, -2, name);
-}
-
-static void set_string(lua_State *L, const char *name, const char *value)
-{
-	lua_pushstring(L, value);
-	lua_setfield(L, -2, name);
-}
-
-static void set_xdp(lua_State *L, const struct abi_link_info *info)
-{
-	struct attach_xdp_place place;
-
-	set_integer(L, "ifindex", info->xdp.ifindex);
-	if (!info->xdp.ifindex || !attach_xdp_find(info->xdp.ifindex, info->prog_id, &place))
-		return;
-	set_string(L, "devname", place.interface);
-	set_string(L, "mode", attach_xdp_mode_name(place.mode));
-}
-
-static void set_perf_event(lua_State *L, const struct attach_link_info *info)
-{
-	const struct abi_link_info *k = &info->kernel;
-
-	if (k->perf_event.type == BPF_PERF_EVENT_TRACEPOINT) {
-		set_string(L, "tracepoint", info->name);
-		set_u64(L, "cookie", k->perf_event.tracepoint.cookie);
-	} else if (k->perf_event.type == BPF_PERF_EVENT_EVENT) {
-		set_integer(L, "event_type", k->perf_event.event.type);
-		set_u64(L, "event_config", k->perf_event.event.config);
-		set_u64(L, "cookie", k->perf_event.event.cookie);
-	}
-}
-
-/* The fields that only links of this type have, into the table on top. */
-static void set_details(lua_State *L, const struct attach_link_info *info)
-{
-	const struct abi_link_info *k = &info->kernel;
-
-	switch (k->type) {
-	case BPF_LINK_TYPE_RAW_TRACEPOINT:
-		set_string(L, "tp_name", info->name);
-		set_u64(L, "cookie", k->raw_tracepoint.cookie);
-		break;
-	case BPF_LINK_TYPE_TRACING:
-		set_named(L, "attach_type", &names_attach_types, k->tracing.attach_type);
-		set_integer(L, "target_obj_id", k->tracing.target_obj_id);
-		set_integer(L, "target_btf_id", k->tracing.target_btf_id);
-		break;
-	case BPF_LINK_TYPE_CGROUP:
-		set_u64(L, "cgroup_id", k->cgroup.cgroup_id);
-		set_named(L, "attach_type", &names_attach_types, k->cgroup.attach_type);
-		break;
-	case BPF_LINK_TYPE_NETNS:
-		set_integer(L, "netns_ino", k->netns.netns_ino);
-		set_named(L, "attach_type", &names_attach_types, k->netns.attach_type);
-		break;
-	case BPF_LINK_TYPE_XDP:
-		set_xdp(L, k);
-		break;
-	case BPF_LINK_TYPE_PERF_EVENT:
-		set_perf_event(L, info);
-		break;
-	default:
-		break;
-	}
-}
-
 /* The kernel tells nothing about a perf event that is no link. */
 static int event_info(lua_State *L)
 {
 	lua_newtable(L);
-	set_string(L, "type", names_of(&names_link_types, BPF_LINK_TYPE_PERF_EVENT));
+	lua_pushstring(L, names_of(&names_link_types, BPF_LINK_TYPE_PERF_EVENT));
+	lua_setfield(L, -2, "type");
 	push_name(L, 1);
 	lua_setfield(L, -2, "tracepoint");
 	return 1;
@@ -261,29 +180,34 @@ static int event_info(lua_State *L)
 
 /*
  * link:info(): a table {type, id, prog_id} and what the type has besides, named as bpftool names
- * it: raw_tracepoint: tp_name, cookie; perf_event: tracepoint, cookie (Linux 6.6), or event_type,
- * event_config, cookie; xdp: ifindex (0: the interface is gone, or the link detached), devname,
- * and mode where this network namespace has the interface; cgroup: cgroup_id, attach_type;
- * netns: netns_ino, attach_type; tracing: attach_type, target_obj_id, target_btf_id.
+ * it; 64-bit numbers as everywhere. What the running kernel does not tell is nil.
+ *   raw_tracepoint: tp_name, cookie (Linux 6.17)
+ *   tracing: attach_type, target_obj_id, target_btf_id, cookie (Linux 6.17), prog_type
+ *   perf_event (Linux 6.6): tracepoint, cookie; or func, addr, offset, missed, cookie, retprobe; or
+ *     file, offset, cookie, ref_ctr_offset (Linux 6.16), retprobe; or event_type, event_config,
+ *     cookie
+ *   kprobe_multi (Linux 6.6): func_cnt, flags, retprobe, missed, funcs = {{addr =, cookie =}, ...};
+ *     the addresses are 0 where kptr_restrict hides them
+ *   uprobe_multi (Linux 6.8): path, func_cnt, flags, retprobe, pid,
+ *     funcs = {{offset =, ref_ctr_offset =, cookie =}, ...}
+ *   xdp: ifindex (0: the interface is gone, or the link detached), and where this network namespace
+ *     has the interface devname and mode; tcx, netkit: ifindex, devname, attach_type
+ *   cgroup: cgroup_id, attach_type; netns: netns_ino, attach_type; struct_ops: map_id
+ *   netfilter: pf, hook, prio, flags; sockmap: map_id, attach_type
+ *   iter: target_name, and by its target map_id; cgroup_id, order; tid, pid
  * Or nil, message, errno. BPF_OBJ_GET_INFO_BY_FD, Linux 5.8.
  */
-static int link_info(lua_State *L)
+static int link_get_info(lua_State *L)
 {
 	struct link *link = self_open(L);
-	struct attach_link_info info;
 	struct error err;
 
 	if (!link)
 		return 3;
 	if (link->is_event)
 		return event_info(L);
-	if (attach_link_info(link->handle.fd, &info, &err) < 0)
+	if (link_push_info(L, link->handle.fd, &err) < 0)
 		return failure(L, "read info of", &err);
-	lua_newtable(L);
-	set_named(L, "type", &names_link_types, info.kernel.type);
-	set_integer(L, "id", info.kernel.id);
-	set_integer(L, "prog_id", info.kernel.prog_id);
-	set_details(L, &info);
 	return 1;
 }
 
@@ -333,16 +257,16 @@ static int link_is_pinned(lua_State *L)
 /* Gives the opened link on top of the stack its kind and name, as far as the kernel tells them. */
 static void describe(lua_State *L, struct link *link)
 {
-	struct attach_link_info info;
+	struct link_info info;
 	struct attach_xdp_place place;
 	const struct abi_link_info *k = &info.kernel;
 	struct error ignored;
 
-	if (attach_link_info(link->handle.fd, &info, &ignored) < 0)
+	if (link_info_read(link->handle.fd, &info, &ignored) < 0)
 		return;
 	if (names_of(&names_link_types, k->type))
 		link->kind = names_of(&names_link_types, k->type);
-	if (k->type == BPF_LINK_TYPE_PERF_EVENT && info.name[0])
+	if (k->type == BPF_LINK_TYPE_PERF_EVENT && k->perf_event.type == BPF_PERF_EVENT_TRACEPOINT)
 		link->kind = "tracepoint";
 	if (k->type == BPF_LINK_TYPE_XDP && attach_xdp_find(k->xdp.ifindex, k->prog_id, &place))
 		lua_pushstring(L, place.interface);
@@ -417,7 +341,7 @@ static int next_id(lua_State *L)
 static const luaL_Reg methods[] = {
 	{"update", link_update},
 	{"detach", link_detach},
-	{"info", link_info},
+	{"info", link_get_info},
 	{"pin", link_pin},
 	{"unpin", link_unpin},
 	{"is_pinned", link_is_pinned},

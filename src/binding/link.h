@@ -7,6 +7,7 @@
 #define EBPF_LINK_H
 
 #include "../engine/attach_perf.h"
+#include "../engine/error.h"
 #include "handle.h"
 
 #pragma GCC visibility push(hidden)
@@ -41,6 +42,9 @@ void link_release(struct link *link);
 
 /* Pops the name of what the link at `index` is attached to, a string or nil. */
 void link_set_name(lua_State *L, int index);
+
+/* Pushes what link:info() answers; -1 with the reason alone. See link_info.c. */
+int link_push_info(lua_State *L, int fd, struct error *err);
 
 #pragma GCC visibility pop
 

@@ -84,6 +84,9 @@ int map_put_batch(lua_State *L);
 int map_delete_batch(lua_State *L);
 int map_drain(lua_State *L);
 
+/* m:info(), of map_info.c. */
+int map_info(lua_State *L);
+
 #pragma GCC visibility pop
 
 #endif

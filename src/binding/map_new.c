@@ -721,67 +721,6 @@ int map_clone(lua_State *L)
 	return 1;
 }
 
-static void set_u32(lua_State *L, const char *name, uint32_t value)
-{
-	lua_pushinteger(L, (lua_Integer)value);
-	lua_setfield(L, -2, name);
-}
-
-static void set_u64(lua_State *L, const char *name, uint64_t value)
-{
-	compat_push_u64(L, value, INT64_NUMBER);
-	lua_setfield(L, -2, name);
-}
-
-static void push_info(lua_State *L, const struct abi_map_info *info)
-{
-	lua_newtable(L);
-	options_push_name(L, &names_map_types, info->type);
-	lua_setfield(L, -2, "type");
-	lua_pushlstring(L, info->name, strnlen(info->name, sizeof(info->name)));
-	lua_setfield(L, -2, "name");
-	set_u32(L, "id", info->id);
-	set_u32(L, "key_size", info->key_size);
-	set_u32(L, "value_size", info->value_size);
-	set_u32(L, "max_entries", info->max_entries);
-	set_u32(L, "flags", info->map_flags);
-	set_u32(L, "ifindex", info->ifindex);
-	set_u64(L, "netns_dev", info->netns_dev);
-	set_u64(L, "netns_ino", info->netns_ino);
-	set_u32(L, "btf_id", info->btf_id);
-	set_u32(L, "btf_key_type_id", info->btf_key_type_id);
-	set_u32(L, "btf_value_type_id", info->btf_value_type_id);
-	set_u32(L, "btf_vmlinux_value_type_id", info->btf_vmlinux_value_type_id);
-	compat_push_u64(L, info->map_extra, INT64_EXACT);
-	lua_setfield(L, -2, "map_extra");
-}
-
-/* m:info() -> table | nil, message, errno
- * What the kernel says of the map (struct bpf_map_info), and from /proc whether it is frozen. */
-int map_info(lua_State *L)
-{
-	struct map *m = map_self_open(L);
-	struct abi_map_info info;
-	unsigned int frozen;
-	int ret;
-
-	if (!m)
-		return 3;
-	memset(&info, 0, sizeof(info));
-	ret = sys_obj_info(m->handle.fd, &info, sizeof(info));
-	if (ret < 0)
-		return map_failure(L, 1, ret, "ask about");
-	ret = sys_fdinfo(m->handle.fd, "frozen", &frozen);
-	if (handle_reclaimed(L, ret))
-		ret = sys_fdinfo(m->handle.fd, "frozen", &frozen);
-	push_info(L, &info);
-	if (ret == 0) {
-		lua_pushboolean(L, frozen != 0);
-		lua_setfield(L, -2, "frozen");
-	}
-	return 1;
-}
-
 void map_new_register(lua_State *L)
 {
 	static const luaL_Reg functions[] = {

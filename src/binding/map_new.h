@@ -10,9 +10,8 @@
 /* Adds the constructors to the core module, whose table is on top of the stack. */
 void map_new_register(lua_State *L);
 
-/* Methods that need what the kernel knows of the map. */
+/* m:clone() */
 int map_clone(lua_State *L);
-int map_info(lua_State *L);
 
 #pragma GCC visibility pop
 

@@ -622,6 +622,9 @@ static const luaL_Reg methods[] = {
 	{"run", program_run},
 	{"info", program_info},
 	{"stats", program_stats},
+	{"instructions", program_instructions},
+	{"lines", program_lines},
+	{"jited", program_jited},
 	{"clone", clone_program},
 	{"pin", pin},
 	{"unpin", unpin},
@@ -659,6 +662,7 @@ static const luaL_Reg functions[] = {
 void program_register(lua_State *L)
 {
 	handle_register(L, &program_class);
+	program_info_register(L);
 	if (luaL_newmetatable(L, LOG_CLASS)) {
 		lua_pushcfunction(L, log_gc);
 		lua_setfield(L, -2, "__gc");

@@ -33,6 +33,12 @@ int program_run(lua_State *L);
 /* The methods of program_info.c: p:info(), p:stats(). */
 int program_info(lua_State *L);
 int program_stats(lua_State *L);
+void program_info_register(lua_State *L);
+
+/* The methods of program_code.c: p:instructions(), p:lines(), p:jited(). */
+int program_instructions(lua_State *L);
+int program_lines(lua_State *L);
+int program_jited(lua_State *L);
 
 #pragma GCC visibility pop
 

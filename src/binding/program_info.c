@@ -1,145 +1,177 @@
 /* SPDX-License-Identifier: MIT */
 /* p:info() and p:stats(): what the kernel tells about a program. */
+#include "program_info.h"
+
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "../engine/sys.h"
+#include "../engine/fdinfo.h"
+#include "../engine/sys_info.h"
 #include "failure.h"
-#include "options.h"
+#include "info.h"
 #include "program.h"
 #include "rooms.h"
 
-/* The kernel's answer, and the ids of the maps that the program uses. */
-static int ask(const struct program *p, struct abi_prog_info *info, uint32_t *ids, uint32_t room)
+#define CLASS     "ebpf.program_info"
+#define AT(field) offsetof(struct abi_prog_info, field)
+
+/* By the names of struct bpf_prog_info, and by those of bpftool where they differ. */
+static const struct info_field fields[] = {
+	{"type", AT(type), INFO_NAMED, &names_prog_types},
+	{"id", AT(id), INFO_U32, NULL},
+	{"tag", AT(tag), INFO_TAG, NULL},
+	{"jited_prog_len", AT(jited_prog_len), INFO_U32, NULL},
+	{"bytes_jited", AT(jited_prog_len), INFO_U32, NULL},
+	{"jited", AT(jited_prog_len), INFO_FLAG, NULL},
+	{"xlated_prog_len", AT(xlated_prog_len), INFO_U32, NULL},
+	{"bytes_xlated", AT(xlated_prog_len), INFO_U32, NULL},
+	{"load_time", AT(load_time), INFO_U64, NULL},
+	{"created_by_uid", AT(created_by_uid), INFO_U32, NULL},
+	{"uid", AT(created_by_uid), INFO_U32, NULL},
+	{"name", AT(name), INFO_NAME, NULL},
+	{"ifindex", AT(ifindex), INFO_U32, NULL},
+	{"netns_dev", AT(netns_dev), INFO_U64, NULL},
+	{"netns_ino", AT(netns_ino), INFO_U64, NULL},
+	{"nr_jited_ksyms", AT(nr_jited_ksyms), INFO_U32, NULL},
+	{"btf_id", AT(btf_id), INFO_U32, NULL},
+	{"nr_func_info", AT(nr_func_info), INFO_U32, NULL},
+	{"nr_line_info", AT(nr_line_info), INFO_U32, NULL},
+	{"nr_jited_line_info", AT(nr_jited_line_info), INFO_U32, NULL},
+	{"verified_insns", AT(verified_insns), INFO_U32, NULL},
+	{"attach_btf_obj_id", AT(attach_btf_obj_id), INFO_U32, NULL},
+	{"attach_btf_id", AT(attach_btf_id), INFO_U32, NULL},
+	{NULL, 0, INFO_U32, NULL},
+};
+
+static const struct info_field counters[] = {
+	{"run_time_ns", AT(run_time_ns), INFO_U64, NULL},
+	{"run_cnt", AT(run_cnt), INFO_U64, NULL},
+	{"recursion_misses", AT(recursion_misses), INFO_U64, NULL},
+	{NULL, 0, INFO_U32, NULL},
+};
+
+static int gc(lua_State *L)
 {
-	if (p->handle.fd < 0)
-		return -EBADF;
-	memset(info, 0, sizeof(*info));
-	info->map_ids = sys_ptr(ids);
-	info->nr_map_ids = room;
-	return sys_obj_info(p->handle.fd, info, sizeof(*info));
+	prog_info_free(luaL_checkudata(L, 1, CLASS));
+	return 0;
 }
 
-/* Answers nil, message, errno for the program at 1. */
-static int failed(lua_State *L, int ret)
-{
-	return failure_errno(L, ret, "ask about program \"%s\"", program_push_string(L, 1, "name"));
-}
-
-static void set_integer(lua_State *L, const char *field, uint32_t value)
-{
-	lua_pushinteger(L, (lua_Integer)value);
-	lua_setfield(L, -2, field);
-}
-
-static void set_u64(lua_State *L, const char *field, uint64_t value)
-{
-	compat_push_u64(L, value, INT64_EXACT);
-	lua_setfield(L, -2, field);
-}
-
-static void set_tag(lua_State *L, const struct abi_prog_info *info)
-{
-	char text[2 * BPF_TAG_SIZE + 1];
-	int i;
-
-	for (i = 0; i < BPF_TAG_SIZE; i++)
-		snprintf(text + 2 * i, 3, "%02x", info->tag[i]);
-	lua_pushstring(L, text);
-	lua_setfield(L, -2, "tag");
-}
-
-static void set_stats(lua_State *L, const struct abi_prog_info *info)
-{
-	set_u64(L, "run_time_ns", info->run_time_ns);
-	set_u64(L, "run_cnt", info->run_cnt);
-	set_u64(L, "recursion_misses", info->recursion_misses);
-}
-
-static void push_info(lua_State *L, const struct abi_prog_info *info)
-{
-	char name[BPF_OBJ_NAME_LEN + 1] = "";
-
-	lua_createtable(L, 0, 22);
-	options_push_name(L, &names_prog_types, info->type);
-	lua_setfield(L, -2, "type");
-	memcpy(name, info->name, sizeof(info->name));
-	lua_pushstring(L, name);
-	lua_setfield(L, -2, "name");
-	set_tag(L, info);
-	lua_pushboolean(L, info->gpl_compatible);
-	lua_setfield(L, -2, "gpl_compatible");
-	set_integer(L, "id", info->id);
-	set_integer(L, "created_by_uid", info->created_by_uid);
-	set_integer(L, "ifindex", info->ifindex);
-	set_integer(L, "xlated_prog_len", info->xlated_prog_len);
-	set_integer(L, "jited_prog_len", info->jited_prog_len);
-	set_integer(L, "btf_id", info->btf_id);
-	set_integer(L, "attach_btf_id", info->attach_btf_id);
-	set_integer(L, "attach_btf_obj_id", info->attach_btf_obj_id);
-	set_integer(L, "verified_insns", info->verified_insns);
-	set_u64(L, "load_time", info->load_time);
-	set_u64(L, "netns_dev", info->netns_dev);
-	set_u64(L, "netns_ino", info->netns_ino);
-	set_stats(L, info);
-}
-
-/*
- * p:info() -> table, or nil, message, errno
- * The fields of struct bpf_prog_info, by its names: type (a name), id, name (at most 15 bytes),
- * tag (hex), load_time (nanoseconds since boot), created_by_uid, map_ids (array), gpl_compatible
- * (boolean), ifindex, netns_dev, netns_ino (of a program offloaded to a device), xlated_prog_len,
- * jited_prog_len (bytes), btf_id, attach_btf_id, attach_btf_obj_id, verified_insns, run_time_ns,
- * run_cnt, recursion_misses. What the running kernel does not tell is 0.
- */
-int program_info(lua_State *L)
+struct prog_info *program_info_push(lua_State *L, uint32_t want)
 {
 	const struct program *p = handle_check(L, 1, &program_class);
-	struct abi_prog_info info;
-	uint32_t *ids;
-	uint32_t room, i;
-	int ret;
+	struct prog_info *info;
+	struct error err;
 
-	if (p->handle.fd < 0)
-		return handle_closed(L, &program_class);
-	ret = ask(p, &info, NULL, 0);
-	if (ret < 0)
-		return failed(L, ret);
-	room = info.nr_map_ids;
-	ids = lua_newuserdata(L, ((size_t)room + 1) * sizeof(*ids));
-	memset(ids, 0, ((size_t)room + 1) * sizeof(*ids));
-	if (room)
-		ret = ask(p, &info, ids, room);
-	if (ret < 0)
-		return failed(L, ret);
-	push_info(L, &info);
-	lua_newtable(L);
-	for (i = 0; i < room && i < info.nr_map_ids; i++) {
+	if (p->handle.fd < 0) {
+		handle_closed(L, &program_class);
+		return NULL;
+	}
+	info = compat_newuserdata(L, sizeof(*info));
+	memset(info, 0, sizeof(*info));
+	luaL_setmetatable(L, CLASS);
+	if (prog_info_read(p->handle.fd, info, want, &err) == 0)
+		return info;
+	error_prefix(&err, "ask about program \"%s\"", program_push_string(L, 1, "name"));
+	failure_push(L, &err);
+	return NULL;
+}
+
+static void set_map_ids(lua_State *L, const struct prog_info *info)
+{
+	const uint32_t *ids = info->arrays[PROG_INFO_MAP_IDS];
+	uint32_t i, count = info->counts[PROG_INFO_MAP_IDS];
+
+	lua_createtable(L, (int)count, 0);
+	for (i = 0; i < count; i++) {
 		lua_pushinteger(L, (lua_Integer)ids[i]);
 		lua_rawseti(L, -2, (int)i + 1);
 	}
 	lua_setfield(L, -2, "map_ids");
+}
+
+/* When the program was loaded, in seconds since 1970, as near as the clocks agree. */
+static void set_loaded_at(lua_State *L, const struct prog_info *info)
+{
+	if (info->known < AT(load_time) + sizeof(uint64_t))
+		return;
+	compat_push_i64(
+		L, (sys_boot_time() + (int64_t)info->kernel.load_time) / 1000000000, INT64_NUMBER);
+	lua_setfield(L, -2, "loaded_at");
+}
+
+/* What /proc alone tells. */
+static void set_memlock(lua_State *L, int fd)
+{
+	uint64_t bytes;
+	char *text;
+	bool told;
+	int ret = fdinfo_read(0, fd, &text);
+
+	if (handle_reclaimed(L, ret))
+		ret = fdinfo_read(0, fd, &text);
+	if (ret < 0)
+		return;
+	told = fdinfo_number(text, "memlock", &bytes);
+	free(text);
+	if (!told)
+		return;
+	compat_push_u64(L, bytes, INT64_NUMBER);
+	lua_setfield(L, -2, "bytes_memlock");
+}
+
+/*
+ * p:info() -> table, or nil, message, errno
+ * The fields of struct bpf_prog_info, by its names, and by bpftool's where these differ: type (a
+ * name), id, name (at most 15 bytes), tag (hex), load_time (nanoseconds since boot), loaded_at
+ * (seconds since 1970), created_by_uid = uid, map_ids (array), gpl_compatible (boolean), ifindex,
+ * netns_dev, netns_ino (of a program offloaded to a device), xlated_prog_len = bytes_xlated,
+ * jited_prog_len = bytes_jited, jited (boolean), bytes_memlock, btf_id, attach_btf_id,
+ * attach_btf_obj_id, nr_jited_ksyms (how many functions there are), nr_func_info, nr_line_info,
+ * nr_jited_line_info, verified_insns, run_time_ns, run_cnt, recursion_misses. An id of 0 is none.
+ * What the running kernel does not tell is nil. Lengths are 0 without CAP_BPF.
+ */
+int program_info(lua_State *L)
+{
+	const struct program *p = handle_check(L, 1, &program_class);
+	const struct prog_info *info = program_info_push(L, PROG_INFO_WANT(PROG_INFO_MAP_IDS));
+
+	if (!info)
+		return 3;
+	lua_createtable(L, 0, 32);
+	info_set(L, fields, &info->kernel, info->known);
+	info_set(L, counters, &info->kernel, info->known);
+	if (info->known >= AT(netns_dev)) {
+		lua_pushboolean(L, info->kernel.gpl_compatible);
+		lua_setfield(L, -2, "gpl_compatible");
+	}
+	set_map_ids(L, info);
+	set_loaded_at(L, info);
+	set_memlock(L, p->handle.fd);
 	return 1;
 }
 
 /*
  * p:stats() -> {run_time_ns =, run_cnt =, recursion_misses =}, or nil, message, errno
- * The first two count only while the sysctl kernel.bpf_stats_enabled is 1 (Linux 5.1), test runs
- * too.
+ * The first two count, test runs too, while ebpf.enable_stats() is in force (Linux 5.8) or the
+ * sysctl kernel.bpf_stats_enabled is 1 (Linux 5.1); the third always, since Linux 5.12.
  */
 int program_stats(lua_State *L)
 {
-	const struct program *p = handle_check(L, 1, &program_class);
-	struct abi_prog_info info;
-	int ret;
+	const struct prog_info *info = program_info_push(L, 0);
 
-	if (p->handle.fd < 0)
-		return handle_closed(L, &program_class);
-	ret = ask(p, &info, NULL, 0);
-	if (ret < 0)
-		return failed(L, ret);
+	if (!info)
+		return 3;
 	lua_createtable(L, 0, 3);
-	set_stats(L, &info);
+	info_set(L, counters, &info->kernel, info->known);
 	return 1;
+}
+
+void program_info_register(lua_State *L)
+{
+	if (luaL_newmetatable(L, CLASS)) {
+		lua_pushcfunction(L, gc);
+		lua_setfield(L, -2, "__gc");
+	}
+	lua_pop(L, 1);
 }

@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "abi_info.h"
+
 enum bpf_cmd {
 	BPF_MAP_CREATE,
 	BPF_MAP_LOOKUP_ELEM,
@@ -244,8 +246,6 @@ enum {
 	BPF_F_TEST_REG_INVARIANTS = 1U << 7,
 };
 
-enum { BPF_OBJ_NAME_LEN = 16, BPF_TAG_SIZE = 8 };
-
 /* One instruction as the kernel and an ELF object in native byte order hold it. */
 struct bpf_insn {
 	uint8_t code;
@@ -436,136 +436,10 @@ struct abi_link_update {
 	uint32_t old_prog_fd;
 };
 
-struct abi_map_info {
-	uint32_t type;
-	uint32_t id;
-	uint32_t key_size;
-	uint32_t value_size;
-	uint32_t max_entries;
-	uint32_t map_flags;
-	char name[BPF_OBJ_NAME_LEN];
-	uint32_t ifindex;
-	uint32_t btf_vmlinux_value_type_id;
-	uint64_t netns_dev;
-	uint64_t netns_ino;
-	uint32_t btf_id;
-	uint32_t btf_key_type_id;
-	uint32_t btf_value_type_id;
-	uint32_t btf_vmlinux_id;
-	uint64_t map_extra;
-	uint64_t hash;
-	uint32_t hash_size;
-	uint32_t pad;
-};
-
-struct abi_btf_info {
-	uint64_t btf;
-	uint32_t btf_size;
-	uint32_t id;
-	uint64_t name;
-	uint32_t name_len;
-	uint32_t kernel_btf;
-};
-
-struct abi_prog_info {
-	uint32_t type;
-	uint32_t id;
-	uint8_t tag[BPF_TAG_SIZE];
-	uint32_t jited_prog_len;
-	uint32_t xlated_prog_len;
-	uint64_t jited_prog_insns;
-	uint64_t xlated_prog_insns;
-	uint64_t load_time;
-	uint32_t created_by_uid;
-	uint32_t nr_map_ids;
-	uint64_t map_ids;
-	char name[BPF_OBJ_NAME_LEN];
-	uint32_t ifindex;
-	uint32_t gpl_compatible : 1;
-	uint32_t pad : 31;
-	uint64_t netns_dev;
-	uint64_t netns_ino;
-	uint32_t nr_jited_ksyms;
-	uint32_t nr_jited_func_lens;
-	uint64_t jited_ksyms;
-	uint64_t jited_func_lens;
-	uint32_t btf_id;
-	uint32_t func_info_rec_size;
-	uint64_t func_info;
-	uint32_t nr_func_info;
-	uint32_t nr_line_info;
-	uint64_t line_info;
-	uint64_t jited_line_info;
-	uint32_t nr_jited_line_info;
-	uint32_t line_info_rec_size;
-	uint32_t jited_line_info_rec_size;
-	uint32_t nr_prog_tags;
-	uint64_t prog_tags;
-	uint64_t run_time_ns;
-	uint64_t run_cnt;
-	uint64_t recursion_misses;
-	uint32_t verified_insns;
-	uint32_t attach_btf_obj_id;
-	uint32_t attach_btf_id;
-	uint32_t pad2;
-};
-
-struct abi_link_info {
-	uint32_t type;
-	uint32_t id;
-	uint32_t prog_id;
-	uint32_t pad;
-	union {
-		struct {
-			uint64_t tp_name;
-			uint32_t tp_name_len;
-			uint32_t reserved;
-			uint64_t cookie;
-		} raw_tracepoint;
-		struct {
-			uint32_t attach_type;
-			uint32_t target_obj_id;
-			uint32_t target_btf_id;
-		} tracing;
-		struct {
-			uint64_t cgroup_id;
-			uint32_t attach_type;
-		} cgroup;
-		struct {
-			uint32_t netns_ino;
-			uint32_t attach_type;
-		} netns;
-		struct {
-			uint32_t ifindex;
-		} xdp;
-		struct {
-			uint32_t type;
-			uint32_t pad;
-			union {
-				struct {
-					uint64_t name;
-					uint32_t name_len;
-					uint32_t pad;
-					uint64_t cookie;
-				} tracepoint;
-				struct {
-					uint64_t config;
-					uint32_t type;
-					uint32_t pad;
-					uint64_t cookie;
-				} event;
-			};
-		} perf_event;
-		uint64_t space[8];
-	};
-};
-
 _Static_assert(sizeof(struct bpf_insn) == BPF_INSN_SIZE, "an instruction takes 8 bytes");
 _Static_assert(sizeof(struct abi_map_create) == 80, "layout of BPF_MAP_CREATE");
 _Static_assert(sizeof(struct abi_map_batch) == 56, "layout of the batch commands");
 _Static_assert(sizeof(struct abi_prog_load) == 152, "layout of BPF_PROG_LOAD");
 _Static_assert(sizeof(struct abi_test_run) == 80, "layout of BPF_PROG_TEST_RUN");
-_Static_assert(sizeof(struct abi_map_info) == 104, "layout of struct bpf_map_info");
-_Static_assert(sizeof(struct abi_prog_info) == 232, "layout of struct bpf_prog_info");
 
 #endif

@@ -2,7 +2,7 @@
 #include "attach_link.h"
 
 #include <errno.h>
-#include <string.h>
+#include <stdbool.h>
 
 #include "sys.h"
 
@@ -13,40 +13,6 @@ static int refuse(struct error *err, int code)
 
 	error_describe(code, reason, sizeof(reason));
 	return error_set(err, -code, "%s", reason);
-}
-
-/* The kernel copies a name into memory we offer, and says ENOSPC when it had to cut it. */
-static int read_names(int fd, struct attach_link_info *info)
-{
-	struct abi_link_info *k = &info->kernel;
-	int ret;
-
-	if (k->type == BPF_LINK_TYPE_RAW_TRACEPOINT) {
-		k->raw_tracepoint.tp_name = sys_ptr(info->name);
-		k->raw_tracepoint.tp_name_len = sizeof(info->name);
-	} else if (k->type == BPF_LINK_TYPE_PERF_EVENT &&
-		   k->perf_event.type == BPF_PERF_EVENT_TRACEPOINT) {
-		k->perf_event.tracepoint.name = sys_ptr(info->name);
-		k->perf_event.tracepoint.name_len = sizeof(info->name);
-	} else {
-		return 0;
-	}
-	ret = sys_obj_info(fd, k, sizeof(*k));
-	info->name[sizeof(info->name) - 1] = '\0';
-	return ret == -ENOSPC ? 0 : ret;
-}
-
-int attach_link_info(int fd, struct attach_link_info *info, struct error *err)
-{
-	int ret;
-
-	memset(info, 0, sizeof(*info));
-	ret = sys_obj_info(fd, &info->kernel, sizeof(info->kernel));
-	if (ret == 0)
-		ret = read_names(fd, info);
-	if (ret < 0)
-		return refuse(err, ret);
-	return 0;
 }
 
 /* The type of a link; BPF_LINK_TYPE_UNSPEC where the kernel does not tell. */

@@ -184,6 +184,75 @@ const struct names_table names_link_types = {
 	sizeof(link_types) / sizeof(link_types[0]),
 };
 
+static const char *const cgroup_orders[] = {
+	"order_unspec",
+	"self_only",
+	"descendants_pre",
+	"descendants_post",
+	"ancestors_up",
+};
+
+const struct names_table names_cgroup_orders = {
+	"order of cgroups",
+	cgroup_orders,
+	sizeof(cgroup_orders) / sizeof(cgroup_orders[0]),
+};
+
+static const char *const perf_types[] = {
+	"hardware",
+	"software",
+	"tracepoint",
+	"hw-cache",
+	"raw",
+	"breakpoint",
+};
+
+const struct names_table names_perf_types = {
+	"type of perf event",
+	perf_types,
+	sizeof(perf_types) / sizeof(perf_types[0]),
+};
+
+static const char *const perf_hardware[] = {
+	"cpu-cycles",
+	"instructions",
+	"cache-references",
+	"cache-misses",
+	"branch-instructions",
+	"branch-misses",
+	"bus-cycles",
+	"stalled-cycles-frontend",
+	"stalled-cycles-backend",
+	"ref-cycles",
+};
+
+const struct names_table names_perf_hardware = {
+	"hardware event",
+	perf_hardware,
+	sizeof(perf_hardware) / sizeof(perf_hardware[0]),
+};
+
+static const char *const perf_software[] = {
+	"cpu-clock",
+	"task-clock",
+	"page-faults",
+	"context-switches",
+	"cpu-migrations",
+	"minor-faults",
+	"major-faults",
+	"alignment-faults",
+	"emulation-faults",
+	"dummy",
+	"bpf-output",
+	"cgroup-switches",
+};
+
+const struct names_table names_perf_software = {
+	"software event",
+	perf_software,
+	sizeof(perf_software) / sizeof(perf_software[0]),
+};
+
 const char *names_of(const struct names_table *table, uint32_t id)
 {
 	return id < table->count ? table->names[id] : NULL;

@@ -19,6 +19,12 @@ extern const struct names_table names_prog_types;
 extern const struct names_table names_attach_types;
 extern const struct names_table names_link_types;
 
+/* What else links are described by, as bpftool prints it. Those of cgroups are ways to walk them. */
+extern const struct names_table names_cgroup_orders;
+extern const struct names_table names_perf_types;
+extern const struct names_table names_perf_hardware;
+extern const struct names_table names_perf_software;
+
 /* The name of a number, or NULL when this table does not know it. */
 const char *names_of(const struct names_table *table, uint32_t id);
 

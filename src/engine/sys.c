@@ -27,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FIRST_GOOD_FD = 3, LOAD_ATTEMPTS = 30, FDINFO_LIMIT = 1 << 20 };
+enum { FIRST_GOOD_FD = 3, LOAD_ATTEMPTS = 30 };
 
 /* The kernel says ENOTSUPP (524) where user space means EOPNOTSUPP; it is passed on as it is. */
 int sys_bpf(enum bpf_cmd cmd, void *attr, size_t size)
@@ -511,29 +511,6 @@ int sys_kernel_release(char *out, size_t size)
 		return -errno;
 	snprintf(out, size, "%s", name.release);
 	return 0;
-}
-
-int sys_fdinfo(int fd, const char *field, unsigned int *value)
-{
-	size_t size, n = strlen(field);
-	char path[40], *text, *line;
-	int ret;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	ret = sys_read_file(path, FDINFO_LIMIT, &text, &size);
-	if (ret < 0)
-		return ret;
-	ret = -ENOENT;
-	for (line = text; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, field, n) == 0 && line[n] == ':' &&
-			sscanf(line + n + 1, "%u", value) == 1) {
-			ret = 0;
-			break;
-		}
-	}
-	free(text);
-	return ret;
 }
 
 int sys_fd_kind(int fd, char *out, size_t size)

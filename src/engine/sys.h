@@ -126,9 +126,6 @@ int sys_map_file(const char *path, void **out, size_t *size);
 /* The release of the running kernel, as `uname -r` prints it; cut to `size`. */
 int sys_kernel_release(char *out, size_t size);
 
-/* The number behind "<field>:" in /proc/self/fdinfo; -ENOENT when this kernel tells none. */
-int sys_fdinfo(int fd, const char *field, unsigned int *value);
-
 /* The readlink(2) of /proc/self/fd/`fd`, for telling bpf-map from bpf-prog; cut to `size`. */
 int sys_fd_kind(int fd, char *out, size_t size);
 
