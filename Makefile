@@ -148,6 +148,12 @@ install: $(BUILD)/$(LUA_PKG)/ebpf/core.so
 	done
 directory = $(or $(shell pkg-config --variable=$(1) $(LUA_PKG)),$(error pkg-config knows no $(1) of $(LUA_PKG)))
 
+# Brings the table of helper functions up to date with the kernel's and libbpf's headers.
+HELPERS ?= /usr/include/linux/bpf.h /usr/include/bpf/bpf_helper_defs.h
+helpers:
+	$(LUA) spec/support/helpers.lua $(HELPERS) >src/engine/helpers.inc.new
+	mv src/engine/helpers.inc.new src/engine/helpers.inc
+
 # What the module costs next to a C loop of raw bpf(2) calls and next to libbpf, on one CPU.
 BENCH_CPU ?= 0
 BENCH_CORE = $(patsubst spec/bench/core/%.bpf.c,$(BUILD)/bench/core/%.bpf.o,$(sort $(wildcard spec/bench/core/*.bpf.c)))
@@ -195,4 +201,4 @@ ifneq (,$(filter deps,$(MAKECMDGOALS)))
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: build deps fixtures demo test asan valgrind fresh lint install bench rockspec clean
+.PHONY: build deps fixtures demo test asan valgrind fresh lint install bench rockspec helpers clean

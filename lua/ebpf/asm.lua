@@ -1,10 +1,11 @@
---- Instructions: the code of a program as it is before loading, with the names of what it refers to.
+--- Instructions: the code of a program as it is before loading, with the names of what it refers to, and as text.
 -- Those of an object file are in its specs: spec.programs.name.instructions.
 local core = require "ebpf.core"
 
 --- A list of instructions. Indices count slots of 8 bytes from 1; a 64-bit load takes two.
 -- `#insns` is the number of slots. `insns[i]` describes slot i as a table, and cannot be assigned to. `tostring(insns)`
--- has a line for each slot, numbered from 0 as the verifier does.
+-- has a line for each instruction, numbered from 0 as llvm-objdump and the verifier do, with functions, labels and, of
+-- objects with BTF, lines of source. asm.parse() reads it.
 ---@class ebpf.Instructions
 ---@field [integer] ebpf.Instruction
 ---@operator len: integer
@@ -28,16 +29,29 @@ local core = require "ebpf.core"
 ---@field src integer register, or what kind of pseudo instruction it is
 ---@field off integer
 ---@field imm any signed; of a 64-bit load all 64 bits (on LuaJIT int64_t cdata), else a number
+---@field text? string as tostring() has it. The second slot of a 64-bit load has none of this and what follows
+---@field class? "ld"|"ldx"|"st"|"stx"|"alu"|"jmp"|"jmp32"|"alu64"
+---@field op? string of alu and jmp the operation ("add", "mov", "jeq", "call"), of others the mode ("mem", "atomic")
+---@field size? integer bytes that a load or store moves
+---@field source? "reg"|"imm" the second operand of arithmetic and comparisons
+---@field symbol? string the function that begins there
+---@field reference? ebpf.Reference
+---@field line? {text: string, file: string, line: integer, column: integer} the source it was compiled from
 
 --- An instruction that waits for something with a name.
 ---@class ebpf.Reference
 ---@field index integer the slot
 ---@field name string
----@field kind "map"|"map_value"|"call"|"func"|"extern" "func": the address of a function is loaded; "extern": the
---- object
---- does not define the symbol
+---@field kind "map"|"map_value"|"call"|"func"|"extern"|"kernel" "func": the address of a function is loaded; "extern":
+--- the object does not define the symbol; "kernel": a loaded program calls this function of the kernel
 ---@field offset? integer of a "map_value": bytes into the value
 ---@field resolved? true the instruction has been given what it refers to
+
+---@class ebpf.ParseOptions
+---@field constants table<string, integer>? numbers that the text calls by name; see also its ".equ NAME, 5"
+---@field byte_order "little"|"big"|nil what the instructions are for; this machine by default
+---@field types ebpf.Btf? of the object that the text was printed from: CO-RE relocations in the text are about these.
+--- Without it such instructions are not loaded
 
 local asm = {}
 
@@ -48,6 +62,18 @@ local asm = {}
 ---@return integer? errno
 function asm.from_bytes(bytes)
   return core.insns_from_bytes(bytes)
+end
+
+--- Instructions from text. Everything that `tostring(insns)` writes is understood, and what llvm-objdump, bpftool and
+--- the verifier write.
+---     asm.parse "r0 = 2; exit"
+---@param text string
+---@param options? ebpf.ParseOptions
+---@return ebpf.Instructions? # nil, message, EINVAL when the text is wrong; the message begins with "line:column"
+---@return string? message
+---@return integer? errno
+function asm.parse(text, options)
+  return core.insns_parse(text, options)
 end
 
 return asm

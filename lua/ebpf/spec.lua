@@ -42,7 +42,7 @@ local MapSpec = {}
 ---("tcp_congestion_ops:init")
 ---@field attach_target ebpf.Program? the program that has the function `attach_to`: type ext replaces it, fentry and
 ---fexit trace it
----@field instructions userdata with all functions of the object that it calls, see ebpf.asm
+---@field instructions ebpf.Instructions with all functions of the object that it calls
 ---@field license string?
 ---@field kernel_version integer LINUX_VERSION_CODE, for old kernels' kprobes; 0: not given
 ---@field flags integer BPF_F_* of BPF_PROG_LOAD

@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../engine/asm_forms.h"
 #include "../engine/link_insns.h"
 #include "failure.h"
+#include "insns_text.h"
 #include "rooms.h"
 
 #define CLASS "ebpf.insns"
@@ -123,28 +125,6 @@ static void set_integer(lua_State *L, const char *name, lua_Integer value)
 	lua_setfield(L, -2, name);
 }
 
-/* The slot `index` as {code=, dst=, src=, off=, imm=}. The immediate of a 64-bit load is the
- * whole value, a signed 64-bit integer; its second slot is shown as it is, code 0. */
-static int push_slot(lua_State *L, const struct insns *list, uint32_t index)
-{
-	struct bpf_insn insn = insns_get(list, index);
-	uint64_t imm;
-
-	lua_createtable(L, 0, 5);
-	set_integer(L, "code", insn.code);
-	set_integer(L, "dst", insn.dst_reg);
-	set_integer(L, "src", insn.src_reg);
-	set_integer(L, "off", insn.off);
-	if (insns_is_load64(list, index)) {
-		imm = (uint64_t)(uint32_t)insns_get(list, index + 1).imm << 32;
-		compat_push_i64(L, (int64_t)(imm | (uint32_t)insn.imm), INT64_EXACT);
-		lua_setfield(L, -2, "imm");
-	} else {
-		set_integer(L, "imm", insn.imm);
-	}
-	return 1;
-}
-
 /* insns[i]: slot i, counted from 1; nil outside the list. insns.name: a method. */
 static int get(lua_State *L)
 {
@@ -161,7 +141,8 @@ static int get(lua_State *L)
 		lua_pushnil(L);
 		return 1;
 	}
-	return push_slot(L, list, (uint32_t)i - 1);
+	insns_text_push_slot(L, list, (uint32_t)i - 1);
+	return 1;
 }
 
 /* insns:copy() -> an independent list. */
@@ -185,38 +166,34 @@ static int bytes(lua_State *L)
 	return 1;
 }
 
-static const char *const kinds[] = {
-	[INSN_REF_MAP] = "map",
-	[INSN_REF_MAP_VALUE] = "map_value",
-	[INSN_REF_CALL] = "call",
-	[INSN_REF_FUNC] = "func",
-	[INSN_REF_EXTERN] = "extern",
-};
+void insns_push_ref(lua_State *L, const struct insns *list, const struct insn_ref *ref)
+{
+	lua_createtable(L, 0, 4);
+	set_integer(L, "index", (lua_Integer)ref->index + 1);
+	lua_pushstring(L, insns_name(list, ref->name));
+	lua_setfield(L, -2, "name");
+	lua_pushstring(L, asm_ref_kinds[ref->kind]);
+	lua_setfield(L, -2, "kind");
+	if (ref->kind == INSN_REF_MAP_VALUE)
+		set_integer(L, "offset", ref->offset);
+	if (ref->resolved) {
+		lua_pushboolean(L, 1);
+		lua_setfield(L, -2, "resolved");
+	}
+}
 
 /* insns:references() -> array of {index=, name=, kind=, offset=, resolved=}, ascending: what
- * instructions refer to by name; resolved is true where they have been given it. kind is "map", "map_value" (with the offset into the value), "call", "func"
- * (the address of a function) or "extern" (a symbol that the object does not define). */
+ * instructions refer to by name; resolved is true where they have been given it. kind is "map",
+ * "map_value" (with the offset into the value), "call", "func" (the address of a function), "kernel"
+ * (its own function, called by a loaded program) or "extern" (a symbol that the object does not define). */
 static int references(lua_State *L)
 {
 	const struct insns *list = insns_check(L, 1);
-	const struct insn_ref *ref;
 	uint32_t i;
 
 	lua_createtable(L, (int)list->ref_count, 0);
 	for (i = 0; i < list->ref_count; i++) {
-		ref = &list->refs[i];
-		lua_createtable(L, 0, 4);
-		set_integer(L, "index", (lua_Integer)ref->index + 1);
-		lua_pushstring(L, insns_name(list, ref->name));
-		lua_setfield(L, -2, "name");
-		lua_pushstring(L, kinds[ref->kind]);
-		lua_setfield(L, -2, "kind");
-		if (ref->kind == INSN_REF_MAP_VALUE)
-			set_integer(L, "offset", ref->offset);
-		if (ref->resolved) {
-			lua_pushboolean(L, 1);
-			lua_setfield(L, -2, "resolved");
-		}
+		insns_push_ref(L, list, &list->refs[i]);
 		lua_rawseti(L, -2, (int)i + 1);
 	}
 	return 1;
@@ -406,44 +383,6 @@ static int link_lists(lua_State *L)
 	return 1;
 }
 
-static void add_line(luaL_Buffer *b, const struct insns *list, uint32_t index)
-{
-	struct bpf_insn insn = insns_get(list, index);
-	char line[96];
-
-	snprintf(line, sizeof(line), "%5u: code=%02x dst=%u src=%u off=%d imm=%d", index, insn.code,
-		insn.dst_reg, insn.src_reg, insn.off, insn.imm);
-	luaL_addstring(b, line);
-}
-
-/* tostring(insns): a line for each slot, numbered from 0 as the verifier does, with the names of
- * functions before and of references behind. */
-static int tostring(lua_State *L)
-{
-	const struct insns *list = insns_check(L, 1);
-	uint32_t i, symbol = 0, ref = 0;
-	luaL_Buffer b;
-
-	luaL_buffinit(L, &b);
-	for (i = 0; i < list->count; i++) {
-		for (; symbol < list->symbol_count && list->symbols[symbol].index == i; symbol++) {
-			luaL_addstring(&b, insns_name(list, list->symbols[symbol].name));
-			luaL_addstring(&b, ":\n");
-		}
-		add_line(&b, list, i);
-		if (ref < list->ref_count && list->refs[ref].index == i) {
-			luaL_addstring(&b, " ; ");
-			luaL_addstring(&b, kinds[list->refs[ref].kind]);
-			luaL_addstring(&b, " ");
-			luaL_addstring(&b, insns_name(list, list->refs[ref].name));
-			ref++;
-		}
-		luaL_addstring(&b, "\n");
-	}
-	luaL_pushresult(&b);
-	return 1;
-}
-
 /* core.insns_from_bytes(string) -> instructions, or nil, message, errno */
 static int from_bytes(lua_State *L)
 {
@@ -475,7 +414,7 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg metamethods[] = {
 	{"__gc", gc},
 	{"__len", len},
-	{"__tostring", tostring},
+	{"__tostring", insns_text_tostring},
 	{NULL, NULL},
 };
 
@@ -498,4 +437,7 @@ void insns_register(lua_State *L)
 	lua_pop(L, 2);
 	lua_pushcfunction(L, from_bytes);
 	lua_setfield(L, -2, "insns_from_bytes");
+	lua_pushcfunction(L, insns_text_parse);
+	lua_setfield(L, -2, "insns_parse");
+	insns_text_register(L);
 }

@@ -29,6 +29,9 @@ int insns_from_bytes(struct insns *list, const char *bytes, size_t size, struct 
  * closed meanwhile is an error (EBADF) that names the symbol. */
 int insns_refresh_maps(lua_State *L, int index, struct insns *list, struct error *err);
 
+/* Pushes a table that describes a reference. */
+void insns_push_ref(lua_State *L, const struct insns *list, const struct insn_ref *ref);
+
 #pragma GCC visibility pop
 
 #endif

@@ -229,6 +229,11 @@ static int sort_out(struct session *s, struct insn_relo **relos, uint32_t *count
 	for (; relo < end; relo++) {
 		if (relo->state != INSN_RELO_OPEN)
 			continue;
+		if (!relo->types)
+			return error_set(err, EINVAL,
+				"CO-RE relocation of instruction %u: its types are not known: "
+				"parse the text with the option types",
+				relo->index);
 		if (!core_kind_name(relo->kind)) {
 			error_set(err, ENOEXEC, "its number is %u", relo->kind);
 			return in_relo(relo, err);

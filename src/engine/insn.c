@@ -158,9 +158,40 @@ int insns_add_relo(struct insns *list, const struct insn_relo *relo, struct erro
 	if (!grown)
 		return error_errno(err, ENOMEM, "keep a CO-RE relocation");
 	list->relos = grown;
-	btf_retain(relo->types);
+	if (relo->types)
+		btf_retain(relo->types);
 	grown[list->relo_count++] = *relo;
 	return 0;
+}
+
+int insns_add_loose_relo(
+	struct insns *list, const struct insn_relo *relo, const char *access, struct error *err)
+{
+	struct insn_relo loose = *relo;
+
+	loose.types = NULL;
+	if (add_name(list, access, &loose.access, err) < 0)
+		return -1;
+	return insns_add_relo(list, &loose, err);
+}
+
+const struct insn_ref *insns_find_ref(const struct insns *list, uint32_t index)
+{
+	uint32_t low = 0, high = list->ref_count, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (list->refs[middle].index < index)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < list->ref_count && list->refs[low].index == index ? &list->refs[low] : NULL;
+}
+
+const char *insns_relo_access(const struct insns *list, const struct insn_relo *relo)
+{
+	return relo->types ? btf_string(relo->types, relo->access) : insns_name(list, relo->access);
 }
 
 bool insns_have_funcs(const struct insns *list)
@@ -281,7 +312,9 @@ static int append_relos(
 	for (i = 0; i < from->relo_count; i++) {
 		relo = from->relos[i];
 		relo.index += base;
-		if (insns_add_relo(list, &relo, err) < 0)
+		if ((relo.types ? insns_add_relo(list, &relo, err)
+				: insns_add_loose_relo(
+					  list, &relo, insns_name(from, relo.access), err)) < 0)
 			return -1;
 	}
 	return 0;
@@ -296,6 +329,7 @@ int insns_append_list(struct insns *list, const struct insns *from, struct error
 	if (base && list->foreign != from->foreign)
 		return error_set(err, EINVAL, "the instructions differ in byte order");
 	list->foreign = from->foreign;
+	list->ids = from->ids;
 	if (insns_append(list, from->code, from->count, err) < 0)
 		return -1;
 	for (i = 0; i < from->symbol_count; i++) {

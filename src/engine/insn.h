@@ -25,6 +25,8 @@ enum insn_ref_kind {
 	INSN_REF_CALL, /* call: a function of the program */
 	INSN_REF_FUNC, /* ld_imm64: the address of a function, for a callback */
 	INSN_REF_EXTERN, /* ld_imm64 or call: a symbol that the object does not define */
+	INSN_REF_KERNEL, /* call: a function of the kernel, of a program that is loaded */
+	INSN_REF_KINDS,
 };
 
 struct insn_ref {
@@ -55,9 +57,9 @@ enum insn_relo_state {
  * knows its types. */
 struct insn_relo {
 	uint32_t index;
-	struct btf *types; /* one reference of it */
+	struct btf *types; /* one reference of it; NULL: not known */
 	uint32_t type;
-	uint32_t access; /* offset of a string in the types */
+	uint32_t access; /* offset of a string in the types; without them, number in the names */
 	uint32_t kind; /* enum core_kind, unless it is malformed */
 	uint8_t state; /* enum insn_relo_state */
 };
@@ -73,6 +75,7 @@ struct insns {
 	uint32_t *defined; /* by name: index of the symbol so called + 1; 0: there is none */
 	uint32_t defined_count, defined_room;
 	bool foreign; /* in the byte order this machine does not have */
+	bool ids; /* read back from the kernel: loads of maps have their ids instead of fds */
 	struct btf *types; /* of `funcs` and `lines`; NULL: there are none of these */
 	struct abi_func_info *funcs; /* where which begins; ascending, at most one an instruction */
 	uint32_t func_count, func_room;
@@ -104,6 +107,11 @@ int insns_add_line(struct insns *list, struct abi_line_info line, struct error *
 /* Likewise, with a reference to the relocation's types of its own. */
 int insns_add_relo(struct insns *list, const struct insn_relo *relo, struct error *err);
 
+/* Likewise, where the types are not known: `access` is the string itself. Such a relocation is kept,
+ * but cannot be applied. */
+int insns_add_loose_relo(
+	struct insns *list, const struct insn_relo *relo, const char *access, struct error *err);
+
 /* Whether the types of all functions are known, and of all of them the line they begin in: the
  * kernel wants all or none. */
 bool insns_have_funcs(const struct insns *list);
@@ -128,6 +136,12 @@ bool insns_find_defined(const struct insns *list, uint32_t name, uint32_t *index
 /* The instruction at an index below list->count, in native byte order, and back. */
 struct bpf_insn insns_get(const struct insns *list, uint32_t index);
 void insns_set(struct insns *list, uint32_t index, struct bpf_insn insn);
+
+/* What the instruction at an index refers to; NULL: nothing. */
+const struct insn_ref *insns_find_ref(const struct insns *list, uint32_t index);
+
+/* The access string of a relocation of the list; valid until the list gets a new name. */
+const char *insns_relo_access(const struct insns *list, const struct insn_relo *relo);
 
 /* Whether the instruction there is a 64-bit immediate load with both its slots. */
 bool insns_is_load64(const struct insns *list, uint32_t index);

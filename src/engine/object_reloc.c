@@ -16,9 +16,27 @@ struct site {
 	struct bpf_insn insn;
 };
 
+/* What the instruction has in the place of a value has been understood, and says no more. */
+static void clear_value(const struct site *s)
+{
+	struct insns *insns = &s->function->insns;
+	struct bpf_insn insn = s->insn, second;
+
+	if (insn.code == BPF_JMP_CALL) {
+		insn.imm = -1;
+	} else {
+		second = insns_get(insns, s->index + 1);
+		second.imm = insn.imm = 0;
+		insn.src_reg = 0;
+		insns_set(insns, s->index + 1, second);
+	}
+	insns_set(insns, s->index, insn);
+}
+
 static int refer(const struct site *s, enum insn_ref_kind kind, const char *name, uint32_t offset,
 	struct error *err)
 {
+	clear_value(s);
 	return insns_add_ref(&s->function->insns, s->index, kind, name, offset, err);
 }
 
