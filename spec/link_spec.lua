@@ -490,7 +490,7 @@ describe("a link", function()
     local collection = load("unattachable")
     local link, message, code = collection.programs.unattachable:attach()
     assert.is_nil(link)
-    assert.equal('attach "unattachable": no attachment is known for programs of type "sched_cls"', message)
+    assert.equal('attach "unattachable": no attachment is known for programs of type "lwt_in"', message)
     assert.equal(errno.EOPNOTSUPP, code)
   end)
 

@@ -77,7 +77,7 @@ int second(struct xdp_md *ctx)
 	return arrived(1);
 }
 
-SEC("tc")
+SEC("lwt_in")
 int unattachable(struct __sk_buff *skb)
 {
 	return 0;

@@ -13,6 +13,7 @@
 #include "failure.h"
 #include "link.h"
 #include "link_attach.h"
+#include "link_attachment.h"
 #include "options.h"
 #include "pin.h"
 #include "program.h"
@@ -47,6 +48,7 @@ void link_hold(struct link *link, uint32_t part, const struct attach_hold *hold)
 	link->parts[part].fd = hold->fd;
 	memcpy(link->parts[part].event, hold->event, sizeof(hold->event));
 	link->is_event = hold->is_event;
+	link->attachment = hold->attachment;
 	if (part == 0)
 		link->handle.fd = hold->fd;
 }
@@ -60,17 +62,18 @@ void link_release(struct link *link)
 	link->handle.fd = -1;
 	for (i = 1; i < link->part_count; i++)
 		sys_close(parts[i].fd);
+	if (link->attachment.class)
+		attachment_forget(&link->attachment);
 	link->parts = NULL;
 	link->part_count = 0;
 	free(parts);
 }
 
-/* close() method, __gc and __close. */
-static int link_close(lua_State *L)
+/* __gc: detaches nothing but what the kernel detaches by itself when its fd is closed. */
+static int link_collect(lua_State *L)
 {
 	link_release(handle_check(L, 1, &link_class));
-	lua_pushboolean(L, 1);
-	return 1;
+	return 0;
 }
 
 void link_set_name(lua_State *L, int index)
@@ -121,6 +124,23 @@ static int failure(lua_State *L, const char *attempt, struct error *err)
 	return failure_push(L, err);
 }
 
+/* close() method and __close. What cannot be detached stays attached, and is told of: nil, message,
+ * errno. */
+static int link_close(lua_State *L)
+{
+	struct link *link = handle_check(L, 1, &link_class);
+	struct error err;
+	int ret = 0;
+
+	if (link->attachment.class)
+		ret = link_attachment_end(link, &err);
+	link_release(link);
+	if (ret < 0)
+		return failure(L, "detach", &err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
 /*
  * link:update(program): puts another program of the same type in the place of the present one,
  * without a moment in between. For xdp links and those of cgroups and network namespaces
@@ -140,7 +160,9 @@ static int link_update(lua_State *L)
 		error_set(&err, EINVAL, "a perf event keeps its program");
 		return failure(L, "update", &err);
 	}
-	if (attach_link_update(link->handle.fd, program->handle.fd, &err) < 0)
+	if (link->attachment.class ? link_attachment_update(L, link, program, &err) < 0
+				   : attach_link_update(link->handle.fd, program->handle.fd, &err) <
+					     0)
 		return failure(L, "update", &err);
 	lua_pushboolean(L, 1);
 	return 1;
@@ -161,6 +183,13 @@ static int link_detach(lua_State *L)
 	/* A perf event runs its program, enabled or not, until it is closed. */
 	if (link->is_event)
 		return link_close(L);
+	if (link->attachment.class) {
+		if (link_attachment_detach(link, &err) < 0)
+			return failure(L, "detach", &err);
+		link_release(link);
+		lua_pushboolean(L, 1);
+		return 1;
+	}
 	if (attach_link_detach(link->handle.fd, &err) < 0)
 		return failure(L, "detach", &err);
 	lua_pushboolean(L, 1);
@@ -206,6 +235,10 @@ static int link_get_info(lua_State *L)
 		return 3;
 	if (link->is_event)
 		return event_info(L);
+	if (link->attachment.class) {
+		link_attachment_push_info(L, link);
+		return 1;
+	}
 	if (link_push_info(L, link->handle.fd, &err) < 0)
 		return failure(L, "read info of", &err);
 	return 1;
@@ -236,6 +269,10 @@ static int link_pin(lua_State *L)
 		return failure_errno(L, EOPNOTSUPP,
 			"pin %s: it is made of %d attachments, and a file holds one",
 			push_title(L, 1), (int)link->part_count);
+	if (link->attachment.class)
+		return failure_errno(L, EOPNOTSUPP,
+			"pin %s: the kernel has no link for it: it stays until it is detached",
+			push_title(L, 1));
 	if (!link->is_event)
 		return pin_pin(L, &link_class);
 	return failure_errno(L, EOPNOTSUPP,
@@ -349,6 +386,7 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg metamethods[] = {
+	{"__gc", link_collect},
 	{"__tostring", link_tostring},
 	{NULL, NULL},
 };

@@ -26,6 +26,8 @@ struct link {
 	struct link_part *parts; /* NULL: the handle's fd is all there is */
 	uint32_t part_count;
 	int process; /* which made `parts`: a forked one leaves what is in tracefs alone */
+	/* What the kernel has no link for: the handle is that of the program. */
+	struct attachment attachment;
 };
 
 /* Pushes a new, closed link. */

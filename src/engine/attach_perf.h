@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "attachment.h"
 #include "error.h"
 
 #pragma GCC visibility push(hidden)
@@ -17,6 +18,8 @@ struct attach_hold {
 	int fd; /* a link, or a perf event; -1: nothing */
 	bool is_event; /* it is the perf event itself, as before Linux 5.15 */
 	char event[ATTACH_EVENT_SIZE]; /* made in tracefs for this; "" when none was */
+	/* What the kernel has no link for; then `fd` is the program. */
+	struct attachment attachment;
 };
 
 /*

@@ -5,19 +5,19 @@
 #include <inttypes.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "abi_net.h"
+#include "netlink.h"
 #include "probe.h"
 #include "sys.h"
-
-enum { ANSWER_SIZE = 64 << 10 };
+#include "sys_net.h"
 
 static const struct {
 	const char *name;
-	uint32_t flag; /* of BPF_LINK_CREATE */
+	uint32_t flag; /* of BPF_LINK_CREATE and IFLA_XDP_FLAGS */
 	unsigned short attribute; /* of IFLA_XDP: the id of the program in this mode */
-} modes[] = {
+} modes[ATTACH_XDP_MODES] = {
 	[ATTACH_XDP_ANY] = {NULL, 0, 0},
 	[ATTACH_XDP_NATIVE] = {"native", XDP_FLAGS_DRV_MODE, IFLA_XDP_DRV_PROG_ID},
 	[ATTACH_XDP_GENERIC] = {"generic", XDP_FLAGS_SKB_MODE, IFLA_XDP_SKB_PROG_ID},
@@ -29,55 +29,67 @@ const char *attach_xdp_mode_name(enum attach_xdp_mode mode)
 	return modes[mode].name;
 }
 
-struct query {
-	struct nlmsghdr header;
-	struct ifinfomsg link;
-	struct rtattr mask_header;
-	uint32_t mask;
-};
-
-/* Asks for one interface; the answer begins with its RTM_NEWLINK message, of `size` bytes. */
-static struct nlmsghdr *ask(uint32_t ifindex, void *answer, int *size)
+static void read_interface(const struct nlmsghdr *message, void *context)
 {
-	struct query query = {
-		.header =
-			{
-				.nlmsg_len = sizeof(query),
-				.nlmsg_type = RTM_GETLINK,
-				.nlmsg_flags = NLM_F_REQUEST,
-			},
-		.link = {.ifi_index = (int)ifindex},
-		.mask_header = {RTA_LENGTH(sizeof(query.mask)), IFLA_EXT_MASK},
-		.mask = RTEXT_FILTER_SKIP_STATS,
-	};
-	struct nlmsghdr *message = answer;
+	struct attach_xdp_interface *interface = context;
+	struct netlink_attribute all, xdp;
+	int i;
 
-	*size = sys_route_ask(&query, sizeof(query), answer, ANSWER_SIZE);
-	if (*size < (int)NLMSG_LENGTH(sizeof(query.link)) || !NLMSG_OK(message, (unsigned)*size) ||
-		message->nlmsg_type != RTM_NEWLINK ||
-		message->nlmsg_len < NLMSG_LENGTH(sizeof(query.link)))
-		return NULL;
-	*size = (int)message->nlmsg_len;
-	return message;
+	if (message->nlmsg_type != RTM_NEWLINK)
+		return;
+	all = netlink_attributes(message, sizeof(struct ifinfomsg));
+	netlink_find_string(all, IFLA_IFNAME, interface->name, sizeof(interface->name));
+	if (!netlink_find(all, IFLA_XDP, &xdp))
+		return;
+	for (i = ATTACH_XDP_NATIVE; i < ATTACH_XDP_MODES; i++)
+		netlink_find_u32(xdp, modes[i].attribute, &interface->programs[i]);
 }
 
-/* Whether there is an interface of that index; true where it cannot be told. */
-static bool exists(uint32_t ifindex)
+int attach_xdp_ask(int socket, uint32_t ifindex, struct attach_xdp_interface *interface)
 {
-	void *answer = malloc(ANSWER_SIZE);
-	bool found;
-	int size;
+	struct ifinfomsg link = {.ifi_index = (int)ifindex};
+	struct netlink_request request;
+	char why[NETLINK_WHY_SIZE];
+	int own, ret;
 
-	if (!answer)
-		return true;
-	found = ask(ifindex, answer, &size) || size < 0;
-	free(answer);
-	return found;
+	memset(interface, 0, sizeof(*interface));
+	own = socket < 0 ? sys_route_open() : socket;
+	if (own < 0)
+		return own;
+	netlink_begin(&request, RTM_GETLINK, 0, &link, sizeof(link));
+	netlink_put_u32(&request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	ret = netlink_ask(own, &request, read_interface, interface, why);
+	if (socket < 0)
+		sys_close(own);
+	return ret;
 }
 
-static int explain(int code, bool exists, enum attach_xdp_mode mode, struct error *err)
+enum attach_xdp_mode attach_xdp_mode_of(
+	const struct attach_xdp_interface *interface, uint32_t prog_id)
 {
-	if (!exists)
+	int i;
+
+	for (i = ATTACH_XDP_NATIVE; i < ATTACH_XDP_MODES; i++) {
+		if (prog_id && interface->programs[i] == prog_id)
+			return (enum attach_xdp_mode)i;
+	}
+	return ATTACH_XDP_ANY;
+}
+
+bool attach_xdp_find(uint32_t ifindex, uint32_t prog_id, struct attach_xdp_place *place)
+{
+	struct attach_xdp_interface interface;
+
+	if (attach_xdp_ask(-1, ifindex, &interface) < 0)
+		return false;
+	memcpy(place->interface, interface.name, sizeof(place->interface));
+	place->mode = attach_xdp_mode_of(&interface, prog_id);
+	return place->mode != ATTACH_XDP_ANY;
+}
+
+static int explain(int code, bool link, enum attach_xdp_mode mode, struct error *err)
+{
+	if (code == -ENODEV)
 		return error_append(err, ": this network namespace has no such interface");
 	if (code == -EBUSY || code == -EEXIST)
 		return error_append(err, ": it has an XDP program already: detach that one first "
@@ -89,103 +101,152 @@ static int explain(int code, bool exists, enum attach_xdp_mode mode, struct erro
 		return error_append(err, ": a program for a card is loaded for it, with ifindex in "
 					 "its spec");
 	if (code == -EINVAL)
-		return error_append(err, ": the program is of another type, or the interface "
-					 "refuses it as it is set up (MTU, queues), or Linux is "
-					 "older than 5.9");
+		return error_append(err,
+			": the program is of another type, or the interface refuses it as it is "
+			"set "
+			"up (MTU, queues)%s",
+			link ? ", or Linux is older than 5.9: use by = \"netlink\" there" : "");
 	return probe_explain_privilege(err, PROBE_NET_ADMIN | PROBE_BPF);
 }
 
-int attach_xdp(int prog_fd, const char *interface, uint32_t ifindex, enum attach_xdp_mode mode,
-	struct error *err)
+static void name_target(const struct attach_xdp_target *target, int code, struct error *err)
 {
-	struct abi_link_create attr = {
-		.prog_fd = (uint32_t)prog_fd,
-		.target_fd = ifindex,
-		.attach_type = BPF_XDP,
-		.flags = modes[mode].flag,
-	};
-	int ret = 0;
-	bool found;
+	if (target->interface)
+		error_errno(err, code, "interface \"%s\"", target->interface);
+	else
+		error_errno(err, code, "interface %" PRIu32, target->ifindex);
+}
 
-	if (interface) {
-		ret = sys_interface_index(interface);
-		attr.target_fd = (uint32_t)ret;
-	}
-	if (ret >= 0)
+static int find_interface(const struct attach_xdp_target *target)
+{
+	return target->interface ? sys_interface_index(target->interface) : (int)target->ifindex;
+}
+
+int attach_xdp(int prog_fd, const struct attach_xdp_target *target, struct error *err)
+{
+	struct abi_link_create_net attr = {
+		.prog_fd = (uint32_t)prog_fd,
+		.attach_type = BPF_XDP,
+		.flags = modes[target->mode].flag,
+	};
+	struct attach_xdp_interface interface;
+	int index = find_interface(target);
+	int ret = index;
+
+	if (index >= 0) {
+		attr.target = (uint32_t)index;
 		ret = sys_bpf_fd(BPF_LINK_CREATE, &attr, sizeof(attr));
+	}
 	if (ret >= 0)
 		return ret;
 	/* The kernel says EINVAL for a missing interface, as for much else. */
-	found = ret != -ENODEV && (ret != -EINVAL || exists(attr.target_fd));
-	if (!found)
+	if (ret == -EINVAL && attach_xdp_ask(-1, (uint32_t)index, &interface) == -ENODEV)
 		ret = -ENODEV;
-	if (interface)
-		error_errno(err, ret, "interface \"%s\"", interface);
-	else
-		error_errno(err, ret, "interface %" PRIu32, ifindex);
-	return explain(ret, found, mode, err);
+	name_target(target, ret, err);
+	return explain(ret, true, target->mode, err);
 }
 
-/* The attribute of that type among `size` bytes of them, or NULL. */
-static const struct rtattr *find_attribute(const void *attributes, int size, unsigned short type)
+/* Puts `prog_fd` there, -1 taking away what is there. `expected`, with ABI_XDP_FLAGS_REPLACE, is
+ * what has to be there now. */
+static int set_program(const struct attachment *a, uint32_t flags, int prog_fd, int expected,
+	char why[NETLINK_WHY_SIZE])
 {
-	const struct rtattr *a = attributes;
+	struct ifinfomsg link = {.ifi_index = (int)a->ifindex};
+	struct netlink_request request;
+	size_t nest;
 
-	for (; RTA_OK(a, size); a = RTA_NEXT(a, size)) {
-		if ((a->rta_type & NLA_TYPE_MASK) == type)
-			return a;
+	netlink_begin(&request, RTM_SETLINK, 0, &link, sizeof(link));
+	nest = netlink_open_nest(&request, IFLA_XDP);
+	netlink_put_u32(&request, IFLA_XDP_FD, (uint32_t)prog_fd);
+	netlink_put_u32(&request, IFLA_XDP_FLAGS, flags);
+	if (flags & ABI_XDP_FLAGS_REPLACE)
+		netlink_put_u32(&request, ABI_IFLA_XDP_EXPECTED_FD, (uint32_t)expected);
+	netlink_close_nest(&request, nest);
+	return netlink_ask(a->target, &request, NULL, NULL, why);
+}
+
+/*
+ * The same when it is still `present` that is there. Before Linux 5.7, which cannot see to that
+ * itself, by looking first: EINVAL there is the flag that it does not know.
+ */
+static int exchange(const struct attachment *a, int prog_fd, int present, char *why)
+{
+	struct attach_xdp_interface interface;
+	int ret;
+
+	ret = set_program(a, a->flags | ABI_XDP_FLAGS_REPLACE, prog_fd, present, why);
+	if (ret != -EINVAL || attach_xdp_ask(a->target, a->ifindex, &interface) < 0)
+		return ret;
+	if (attach_xdp_mode_of(&interface, attachment_program_id(present)) == ATTACH_XDP_ANY)
+		return -EEXIST;
+	return set_program(a, a->flags, prog_fd, 0, why);
+}
+
+/* Only the reason. */
+static int exchange_or_say(const struct attachment *a, int prog_fd, int present, struct error *err)
+{
+	char why[NETLINK_WHY_SIZE], reason[128];
+	int ret = exchange(a, prog_fd, present, why);
+
+	if (ret == 0)
+		return 0;
+	error_describe(ret, reason, sizeof(reason));
+	error_set(err, ret, "%s", reason);
+	if (why[0])
+		error_append(err, ": %s", why);
+	if (ret == -EEXIST)
+		return error_append(err, ": it is attached there no more");
+	if (ret == -ENODEV)
+		return error_append(err, ": the interface is gone");
+	return probe_explain_privilege(err, PROBE_NET_ADMIN | PROBE_BPF);
+}
+
+static int detach(const struct attachment *a, int prog_fd, struct error *err)
+{
+	return exchange_or_say(a, -1, prog_fd, err);
+}
+
+static int update(const struct attachment *a, int prog_fd, int new_prog_fd, struct error *err)
+{
+	return exchange_or_say(a, new_prog_fd, prog_fd, err);
+}
+
+static const struct attachment_class by_netlink = {ATTACHMENT_XDP, detach, update};
+
+static int put_there(
+	const struct attach_xdp_target *target, const struct attachment *a, int prog_fd, char *why)
+{
+	if (!target->replaces)
+		return set_program(a, a->flags | XDP_FLAGS_UPDATE_IF_NOEXIST, prog_fd, 0, why);
+	if (target->replaced < 0)
+		return set_program(a, a->flags, prog_fd, 0, why);
+	return exchange(a, prog_fd, target->replaced, why);
+}
+
+int attach_xdp_netlink(int prog_fd, const struct attach_xdp_target *target, struct attachment *a,
+	struct error *err)
+{
+	char why[NETLINK_WHY_SIZE] = "";
+	int ret = find_interface(target);
+
+	attachment_init(a);
+	a->flags = modes[target->mode].flag;
+	if (ret >= 0) {
+		a->ifindex = (uint32_t)ret;
+		ret = a->target = sys_route_open();
 	}
-	return NULL;
-}
-
-static bool holds_program(const struct rtattr *xdp, unsigned short type, uint32_t prog_id)
-{
-	const struct rtattr *a = find_attribute(RTA_DATA(xdp), (int)RTA_PAYLOAD(xdp), type);
-	uint32_t id;
-
-	if (!a || RTA_PAYLOAD(a) < sizeof(id))
-		return false;
-	memcpy(&id, RTA_DATA(a), sizeof(id));
-	return id == prog_id;
-}
-
-static bool read_place(
-	const struct nlmsghdr *message, int size, uint32_t prog_id, struct attach_xdp_place *place)
-{
-	const struct ifinfomsg *link = NLMSG_DATA(message);
-	int left = size - (int)NLMSG_SPACE(sizeof(*link));
-	const struct rtattr *name = find_attribute(IFLA_RTA(link), left, IFLA_IFNAME);
-	const struct rtattr *xdp = find_attribute(IFLA_RTA(link), left, IFLA_XDP);
-	size_t length, i;
-
-	if (!name || !xdp)
-		return false;
-	length = RTA_PAYLOAD(name);
-	if (length >= sizeof(place->interface))
-		length = sizeof(place->interface) - 1;
-	memset(place->interface, 0, sizeof(place->interface));
-	memcpy(place->interface, RTA_DATA(name), length);
-	for (i = ATTACH_XDP_NATIVE; i <= ATTACH_XDP_OFFLOAD; i++) {
-		if (!holds_program(xdp, modes[i].attribute, prog_id))
-			continue;
-		place->mode = (enum attach_xdp_mode)i;
-		return true;
+	if (ret >= 0)
+		ret = put_there(target, a, prog_fd, why);
+	if (ret >= 0) {
+		a->class = &by_netlink;
+		a->owner = sys_process_id();
+		return 0;
 	}
-	return false;
-}
-
-bool attach_xdp_find(uint32_t ifindex, uint32_t prog_id, struct attach_xdp_place *place)
-{
-	void *answer = malloc(ANSWER_SIZE);
-	struct nlmsghdr *message;
-	bool found = false;
-	int size;
-
-	if (!answer)
-		return false;
-	message = ask(ifindex, answer, &size);
-	if (message)
-		found = read_place(message, size, prog_id, place);
-	free(answer);
-	return found;
+	attachment_forget(a);
+	name_target(target, ret, err);
+	if (why[0])
+		error_append(err, ": %s", why);
+	if (ret == -EEXIST && target->replaces)
+		return error_append(err, ": its XDP program is not the one to be replaced");
+	return explain(ret, false, target->mode, err);
 }

@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
 #include <linux/perf_event.h>
 #include <net/if.h>
 #include <signal.h>
@@ -19,7 +18,6 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -335,23 +333,6 @@ int sys_interface_index(const char *name)
 	unsigned index = if_nametoindex(name);
 
 	return index ? (int)index : -errno;
-}
-
-int sys_route_ask(const void *request, size_t size, void *answer, size_t room)
-{
-	ssize_t n;
-	int fd, ret;
-
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (fd < 0)
-		return -errno;
-	n = send(fd, request, size, 0);
-	/* The kernel has queued the answer before send() returns, so this does not sleep. */
-	if (n >= 0)
-		n = recv(fd, answer, room, MSG_TRUNC | MSG_DONTWAIT);
-	ret = n < 0 ? -errno : (size_t)n > room ? -EMSGSIZE : (int)n;
-	close(fd);
-	return ret;
 }
 
 int sys_ioctl(int fd, unsigned long request, unsigned long arg)

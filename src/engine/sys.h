@@ -99,9 +99,6 @@ int sys_eventfd_signal(int fd);
 /* The index of a network interface. */
 int sys_interface_index(const char *name);
 
-/* Sends one request to rtnetlink and reads one datagram of its answer: how many bytes it has. */
-int sys_route_ask(const void *request, size_t size, void *answer, size_t room);
-
 /* ioctl(2) with an integer argument. */
 int sys_ioctl(int fd, unsigned long request, unsigned long arg);
 
