@@ -8,7 +8,7 @@
 #include "../engine/names.h"
 #include "../engine/sys.h"
 #include "../engine/sys_net.h"
-#include "options.h"
+#include "info.h"
 
 int link_attachment_hold(int prog_fd, struct attach_hold *hold, struct error *err)
 {
@@ -82,46 +82,34 @@ int link_attachment_end(const struct link *link, struct error *err)
 	return -1;
 }
 
-static void set_integer(lua_State *L, const char *name, uint32_t value)
-{
-	lua_pushinteger(L, (lua_Integer)value);
-	lua_setfield(L, -2, name);
-}
-
-static void set_string(lua_State *L, const char *name, const char *value)
-{
-	lua_pushstring(L, value);
-	lua_setfield(L, -2, name);
-}
-
 /* Its name, and the mode of an XDP program on it, unless it is out of sight. */
 static void set_interface(lua_State *L, const struct attachment *a, uint32_t prog_id)
 {
 	struct attach_xdp_interface interface;
 	const char *mode;
 
-	set_integer(L, "ifindex", a->ifindex);
+	info_set_integer(L, "ifindex", a->ifindex);
 	if (a->target < 0 && a->netns != attachment_netns())
 		return;
 	if (attach_xdp_ask(a->target, a->ifindex, &interface) < 0)
 		return;
-	set_string(L, "devname", interface.name);
+	info_set_string(L, "devname", interface.name);
 	if (a->class->kind != ATTACHMENT_XDP)
 		return;
 	mode = attach_xdp_mode_name(attach_xdp_mode_of(&interface, prog_id));
 	if (mode)
-		set_string(L, "mode", mode);
+		info_set_string(L, "mode", mode);
 }
 
 static void set_tc(lua_State *L, const struct attachment *a)
 {
 	if (a->tc.parent == ATTACH_TC_INGRESS || a->tc.parent == ATTACH_TC_EGRESS)
-		set_string(L, "hook", a->tc.parent == ATTACH_TC_INGRESS ? "ingress" : "egress");
-	set_integer(L, "parent", a->tc.parent);
-	set_integer(L, "priority", a->tc.priority);
-	set_integer(L, "handle", a->tc.handle);
-	set_integer(L, "chain", a->tc.chain);
-	set_string(L, "name", a->tc.name);
+		info_set_string(L, "hook", a->tc.parent == ATTACH_TC_INGRESS ? "ingress" : "egress");
+	info_set_integer(L, "parent", a->tc.parent);
+	info_set_integer(L, "priority", a->tc.priority);
+	info_set_integer(L, "handle", a->tc.handle);
+	info_set_integer(L, "chain", a->tc.chain);
+	info_set_string(L, "name", a->tc.name);
 	lua_pushboolean(L, a->tc.direct_action);
 	lua_setfield(L, -2, "direct_action");
 }
@@ -131,13 +119,10 @@ static void set_hook(lua_State *L, const struct link *link)
 	const struct attachment *a = &link->attachment;
 	uint64_t inode;
 
-	options_push_name(L, &names_attach_types, a->attach_type);
-	lua_setfield(L, -2, "attach_type");
+	info_set_named(L, "attach_type", &names_attach_types, a->attach_type);
 	/* The id of a cgroup is the number of its directory. */
-	if (link->kind[0] == 'c' && sys_inode(a->target, &inode) == 0) {
-		compat_push_u64(L, inode, INT64_EXACT);
-		lua_setfield(L, -2, "cgroup_id");
-	}
+	if (link->kind[0] == 'c' && sys_inode(a->target, &inode) == 0)
+		info_set_u64(L, "cgroup_id", inode);
 }
 
 void link_attachment_push_info(lua_State *L, const struct link *link)
@@ -146,8 +131,8 @@ void link_attachment_push_info(lua_State *L, const struct link *link)
 	uint32_t prog_id = attachment_program_id(link->handle.fd);
 
 	lua_newtable(L);
-	set_string(L, "type", link->kind);
-	set_integer(L, "prog_id", prog_id);
+	info_set_string(L, "type", link->kind);
+	info_set_integer(L, "prog_id", prog_id);
 	if (a->ifindex)
 		set_interface(L, a, prog_id);
 	if (a->class->kind == ATTACHMENT_TC)
@@ -155,5 +140,5 @@ void link_attachment_push_info(lua_State *L, const struct link *link)
 	else if (a->class->kind == ATTACHMENT_HOOK)
 		set_hook(L, link);
 	else if (a->class->kind == ATTACHMENT_SOCKET)
-		set_integer(L, "socket", (uint32_t)a->socket.fd);
+		info_set_integer(L, "socket", (uint32_t)a->socket.fd);
 }

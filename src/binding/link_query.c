@@ -9,17 +9,12 @@
 #include "../engine/attach_xdp.h"
 #include "../engine/sys.h"
 #include "failure.h"
+#include "info.h"
 #include "link_net.h"
 #include "options.h"
 #include "rooms.h"
 
 enum { FIRST_ROOM = 64, ATTEMPTS = 8 };
-
-static void set_integer(lua_State *L, const char *name, uint32_t value)
-{
-	lua_pushinteger(L, (lua_Integer)value);
-	lua_setfield(L, -2, name);
-}
 
 static void set_true(lua_State *L, const char *name, bool value)
 {
@@ -49,9 +44,9 @@ static void push_programs(lua_State *L, const struct attach_query_program *progr
 	lua_createtable(L, (int)count, 0);
 	for (i = 0; i < count; i++) {
 		lua_createtable(L, 0, 2);
-		set_integer(L, "id", programs[i].id);
+		info_set_integer(L, "id", programs[i].id);
 		if (programs[i].link_id)
-			set_integer(L, "link_id", programs[i].link_id);
+			info_set_integer(L, "link_id", programs[i].link_id);
 		set_true(L, "preorder", programs[i].flags & BPF_F_PREORDER);
 		append(L);
 	}
@@ -80,12 +75,10 @@ static int query(lua_State *L, const struct attach_query_target *target)
 	push_programs(L, programs, result.count);
 	lua_setfield(L, -2, "programs");
 	if (result.revision) {
-		compat_push_u64(L, result.revision, INT64_EXACT);
-		lua_setfield(L, -2, "revision");
+		info_set_u64(L, "revision", result.revision);
 	}
 	if (target->kind == ATTACH_QUERY_CGROUP && !target->effective && result.count) {
-		lua_pushstring(L, allowed(result.flags));
-		lua_setfield(L, -2, "allow");
+		info_set_string(L, "allow", allowed(result.flags));
 	}
 	return 1;
 }
@@ -119,9 +112,8 @@ static int query_xdp(lua_State *L, const struct link_net_place *place)
 		if (!interface.programs[mode])
 			continue;
 		lua_createtable(L, 0, 2);
-		set_integer(L, "id", interface.programs[mode]);
-		lua_pushstring(L, attach_xdp_mode_name((enum attach_xdp_mode)mode));
-		lua_setfield(L, -2, "mode");
+		info_set_integer(L, "id", interface.programs[mode]);
+		info_set_string(L, "mode", attach_xdp_mode_name((enum attach_xdp_mode)mode));
 		append(L);
 	}
 	lua_setfield(L, -2, "programs");
@@ -148,12 +140,11 @@ static void push_filter(lua_State *L, const struct attach_tc_filter *filter)
 {
 	lua_createtable(L, 0, 6);
 	if (filter->prog_id)
-		set_integer(L, "id", filter->prog_id);
-	set_integer(L, "priority", filter->priority);
-	set_integer(L, "handle", filter->handle);
-	set_integer(L, "chain", filter->chain);
-	lua_pushstring(L, filter->name);
-	lua_setfield(L, -2, "name");
+		info_set_integer(L, "id", filter->prog_id);
+	info_set_integer(L, "priority", filter->priority);
+	info_set_integer(L, "handle", filter->handle);
+	info_set_integer(L, "chain", filter->chain);
+	info_set_string(L, "name", filter->name);
 	lua_pushboolean(L, filter->direct_action);
 	lua_setfield(L, -2, "direct_action");
 }
