@@ -104,7 +104,8 @@ static void set_interface(lua_State *L, const struct attachment *a, uint32_t pro
 static void set_tc(lua_State *L, const struct attachment *a)
 {
 	if (a->tc.parent == ATTACH_TC_INGRESS || a->tc.parent == ATTACH_TC_EGRESS)
-		info_set_string(L, "hook", a->tc.parent == ATTACH_TC_INGRESS ? "ingress" : "egress");
+		info_set_string(
+			L, "hook", a->tc.parent == ATTACH_TC_INGRESS ? "ingress" : "egress");
 	info_set_integer(L, "parent", a->tc.parent);
 	info_set_integer(L, "priority", a->tc.priority);
 	info_set_integer(L, "handle", a->tc.handle);
