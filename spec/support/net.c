@@ -37,8 +37,7 @@ static int net_socket(lua_State *L)
 {
 	static const char *const kinds[] = {"tcp", "udp", "tcp6", "udp6", "unix", NULL};
 	static const int families[] = {AF_INET, AF_INET, AF_INET6, AF_INET6, AF_UNIX};
-	static const int types[] = {
-		SOCK_STREAM, SOCK_DGRAM, SOCK_STREAM, SOCK_DGRAM, SOCK_DGRAM};
+	static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_STREAM, SOCK_DGRAM, SOCK_DGRAM};
 	int kind = luaL_checkoption(L, 1, NULL, kinds);
 
 	return answer(L, socket(families[kind], types[kind] | SOCK_CLOEXEC, 0));
@@ -81,8 +80,7 @@ static int push_address(lua_State *L, const union address *a)
 	else
 		inet_ntop(AF_INET6, &a->v6.sin6_addr, text, sizeof(text));
 	lua_pushstring(L, text);
-	lua_pushinteger(
-		L, ntohs(a->any.sa_family == AF_INET ? a->v4.sin_port : a->v6.sin6_port));
+	lua_pushinteger(L, ntohs(a->any.sa_family == AF_INET ? a->v4.sin_port : a->v6.sin6_port));
 	return 2;
 }
 

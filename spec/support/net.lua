@@ -24,7 +24,19 @@ local ebpf = require "ebpf"
 local support = require "spec.support"
 local net = require "spec.support.net"
 local errno, link = ebpf.errno, ebpf.link
-local coll = assert(ebpf.load(%q, { programs = { %s } }))
+
+-- The result of a call that needs that Linux at least; on older ones the script ends and the test is skipped.
+local function since(major, minor, ok, message, ...)
+  local m, n = support.read_file("/proc/sys/kernel/osrelease"):match("^(%%d+)%%.(%%d+)")
+  m, n = tonumber(m), tonumber(n)
+  if ok == nil and (m < major or m == major and n < minor) then
+    io.write("skip: ", message)
+    os.exit(0)
+  end
+  return ok, message, ...
+end
+
+local coll = assert(since(%d, %d, ebpf.load(%q, { programs = { %s } })))
 local progs = coll.programs
 
 -- How often the program of that slot ran.
@@ -61,17 +73,6 @@ local function raises(words, call, ...)
   end
 end
 
--- The result of a call that needs that Linux at least; on older ones the script ends and the test is skipped.
-local function since(major, minor, ok, message, ...)
-  local m, n = support.read_file("/proc/sys/kernel/osrelease"):match("^(%%d+)%%.(%%d+)")
-  m, n = tonumber(m), tonumber(n)
-  if ok == nil and (m < major or m == major and n < minor) then
-    io.write("skip: ", message)
-    os.exit(0)
-  end
-  return ok, message, ...
-end
-
 local function collect()
   collectgarbage()
   collectgarbage()
@@ -96,14 +97,16 @@ end
 --- Runs a script in a network namespace of its own, which must print nothing. It has the locals of the prelude above.
 -- @param programs names of the fixture's programs to load, as an array
 -- @param body the script
--- @param options nil or {fixture = "link_net", cgroup = path of one to run in, wrap = function(command) -> command}
+-- @param options nil or {fixture = "link_net", cgroup = path of one to run in, wrap = function(command) -> command,
+-- since = {major, minor} of the Linux that has such programs}
 function net.run(programs, body, options)
   options = options or {}
   local names = {}
   for i, name in ipairs(programs) do
     names[i] = ("%q"):format(name)
   end
-  local script = prelude:format(support.fixture(options.fixture or "link_net"), table.concat(names, ", "))
+  local since = options.since or { 0, 0 }
+  local script = prelude:format(since[1], since[2], support.fixture(options.fixture or "link_net"), table.concat(names, ", "))
     .. body .. '\nio.write "well"'
   local netns = support.netns()
   local output, status = support.run_lua(script, function(command)
