@@ -45,8 +45,8 @@ link.tcx = core.attach_tcx
 ---@type fun(options: ebpf.NetkitOptions): ebpf.Link?, string?, integer?
 link.netkit = core.attach_netkit
 
---- Makes the program a filter of traffic control. From Linux 4.5; makes the qdisc clsact where there is none, and removes
--- it with the last filter if it made it.
+--- Makes the program a filter of traffic control. From Linux 4.5; makes the qdisc clsact where there is none, and
+-- removes it with the last filter if it made it.
 ---@class ebpf.TcOptions
 ---@field program ebpf.Program of type sched_cls
 ---@field interface string|integer name or index, in the network namespace of the caller
@@ -56,12 +56,12 @@ link.netkit = core.attach_netkit
 ---@field handle? integer among those of the priority; nil: the kernel chooses
 ---@field chain? integer 0 by default
 ---@field class_id? integer that packets get
----@field direct_action? boolean what the program returns is what becomes of the packet (true, by default), or its class
+---@field direct_action? boolean what the program returns is what becomes of the packet (true, by default) or its class
 ---@field name? string in the listings of tc; nil: the program's
 ---@field skip_hw? boolean not in the card
 ---@field skip_sw? boolean only in the card
----@field replace? ebpf.Program|boolean takes the place of the filter that has this program, or (true) of the one of that
----priority and handle
+---@field replace? ebpf.Program|boolean takes the place of the filter that has this program, or (true) of the one of
+---that priority and handle
 ---@type fun(options: ebpf.TcOptions): ebpf.Link?, string?, integer?
 link.tc = core.attach_tc
 
@@ -135,8 +135,8 @@ end
 ---@type fun(options: ebpf.SocketOptions): ebpf.Link?, string?, integer?
 link.socket_filter = with_socket(core.attach_socket_filter)
 
---- The program chooses among the sockets that share an address by SO_REUSEPORT: `socket` is any of them. Detaching needs
--- Linux 5.3.
+--- The program chooses among the sockets that share an address by SO_REUSEPORT: `socket` is any of them. Detaching
+-- needs Linux 5.3.
 ---@type fun(options: ebpf.SocketOptions): ebpf.Link?, string?, integer?
 link.reuseport = with_socket(core.attach_reuseport)
 

@@ -106,8 +106,8 @@ function net.run(programs, body, options)
     names[i] = ("%q"):format(name)
   end
   local since = options.since or { 0, 0 }
-  local script = prelude:format(since[1], since[2], support.fixture(options.fixture or "link_net"), table.concat(names, ", "))
-    .. body .. '\nio.write "well"'
+  local fixture = support.fixture(options.fixture or "link_net")
+  local script = prelude:format(since[1], since[2], fixture, table.concat(names, ", ")) .. body .. '\nio.write "well"'
   local netns = support.netns()
   local output, status = support.run_lua(script, function(command)
     command = "EBPF_SPEC_NET=1 " .. (options.wrap and options.wrap(command) or command)
