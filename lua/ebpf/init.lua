@@ -9,6 +9,7 @@ local abi = require "ebpf.abi"
 local asm = require "ebpf.asm"
 local btf = require "ebpf.btf"
 local collection = require "ebpf.collection"
+local features = require "ebpf.features"
 local link = require "ebpf.link"
 local map = require "ebpf.map"
 local program = require "ebpf.program"
@@ -38,6 +39,8 @@ local ebpf = {
   load_pinned_program = program.load_pinned_program,
   program_from_id = program.program_from_id,
   program_ids = program.program_ids,
+
+  features = features,
 
   link = link,
   load_pinned_link = link.load_pinned,

@@ -100,7 +100,7 @@ uint32_t probe_kernel_version(void)
 	return version;
 }
 
-static void append_names(struct error *err, uint32_t needs)
+void probe_append_needs(struct error *err, uint32_t needs)
 {
 	const char *before = "";
 	int i;
@@ -196,6 +196,20 @@ static void explain_other(struct error *err, const char *status, uint32_t versio
 	error_append(err, ": no capability is missing, so something else in the kernel forbids it");
 }
 
+uint32_t probe_lacking(uint32_t needs)
+{
+	uint32_t version = probe_kernel_version(), missing = 0;
+	char *status = read_file("/proc/thread-self/status");
+	uint64_t effective;
+
+	if (version && version < VERSION(5, 8))
+		needs = PROBE_SYS_ADMIN;
+	if (status && read_field(status, "\nCapEff:", 16, &effective))
+		missing = find_missing(effective, needs);
+	free(status);
+	return missing;
+}
+
 int probe_explain_privilege(struct error *err, uint32_t needs)
 {
 	uint32_t version, missing;
@@ -216,11 +230,11 @@ int probe_explain_privilege(struct error *err, uint32_t needs)
 	missing = find_missing(effective, needs);
 	if (missing) {
 		error_append(err, ": needs ");
-		append_names(err, needs);
+		probe_append_needs(err, needs);
 		if (!(needs & PROBE_SYS_ADMIN))
 			error_append(err, ", or CAP_SYS_ADMIN before Linux 5.8");
 		error_append(err, "; this process lacks ");
-		append_names(err, missing);
+		probe_append_needs(err, missing);
 	} else if (err->code == EPERM) {
 		explain_other(err, status, version);
 	}

@@ -31,6 +31,11 @@ uint32_t probe_program_needs(uint32_t prog_type);
  */
 int probe_explain_privilege(struct error *err, uint32_t needs);
 
+/* Which of the capabilities `needs` the calling thread lacks, and their names behind what the error
+ * says already. */
+uint32_t probe_lacking(uint32_t needs);
+void probe_append_needs(struct error *err, uint32_t needs);
+
 /* The running kernel's version as KERNEL_VERSION() packs it; 0 when it cannot be told. */
 uint32_t probe_kernel_version(void);
 
