@@ -43,7 +43,7 @@ local function try(label, bytes)
 end
 
 describe("a broken object file", function()
-  local fixtures = { { "object" }, { "values", "bigendian" }, { "legacy", "nodebug" } }
+  local fixtures = { { "object" }, { "values", "bigendian" }, { "legacy", "nodebug" }, { "ksyms" }, { "kconfig" } }
   for _, fixture in ipairs(fixtures) do
     local path = support.fixture(fixture[1], fixture[2])
     local bytes

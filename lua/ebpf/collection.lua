@@ -349,6 +349,7 @@ end
 ---@field maps table<string, ebpf.Map>
 ---@field programs table<string, ebpf.Program>
 ---@field reopened table<string, boolean> maps that had been there, pinned by name
+---@field kconfig ebpf.MapSpec? the map of that section with its values
 ---@field handles table<userdata, userdata> the BTF that is in the kernel for what is being loaded
 ---@field at string?
 
@@ -356,7 +357,11 @@ local function create_maps(loading, chosen)
   local maps, options = loading.maps, loading.options
   for _, name in ipairs(sorted_names(chosen)) do
     loading.at = ('map "%s"'):format(name)
-    local wanted, replacement = named(loading.spec.maps[name], name), options.maps[name]
+    local wanted, replacement = loading.spec.maps[name], options.maps[name]
+    if name == ".kconfig" then
+      wanted = loading.kconfig or wanted
+    end
+    wanted = named(wanted, name)
     local message, errno
     if replacement then
       maps[name], message, errno = replace_map(wanted, replacement)
@@ -464,9 +469,47 @@ local function fill_maps(loading, chosen)
   return true
 end
 
+--- Gives the map of the kernel's configuration its values. The names of options that the kernel lacks, if any.
+local function fill_kconfig(loading, chosen)
+  local kconfig = chosen[".kconfig"] and not loading.options.maps[".kconfig"] and loading.spec.maps[".kconfig"]
+  if not kconfig then
+    return {}
+  end
+  local contents, missing, errno = variable.read_kconfig(loading.spec.variables or {}, kconfig, loading.options.kconfig)
+  if not contents then
+    return nil, 'map ".kconfig": ' .. missing, errno
+  end
+  loading.kconfig = shallow_copy(kconfig)
+  loading.kconfig.contents = contents
+  return missing
+end
+
+--- Looks up all that the programs ask of this kernel, so that one message tells of all that it lacks.
+local function resolve_externs(loading, maps, programs)
+  loading.at = "externs"
+  local missing, message, errno = fill_kconfig(loading, maps)
+  local lists = {}
+  for _, name in ipairs(sorted_names(programs)) do
+    local instructions = loading.spec.programs[name].instructions
+    if type(instructions) == "userdata" then
+      lists[#lists + 1] = instructions
+    end
+  end
+  if missing then
+    missing, message, errno = core.resolve_externs(loading.handles, lists, missing)
+  end
+  if not missing then
+    return nil, "load: " .. message, errno
+  end
+  return true
+end
+
 local function load_all(loading)
   local maps, programs = choose(loading.spec, loading.options)
-  local ok, message, errno, log = create_maps(loading, maps)
+  local ok, message, errno, log = resolve_externs(loading, maps, programs)
+  if ok then
+    ok, message, errno, log = create_maps(loading, maps)
+  end
   if ok then
     ok, message, errno, log = load_programs(loading, programs)
   end
@@ -507,8 +550,8 @@ local function load(self, options, file)
 end
 
 local load_options = { maps = true, programs = true, pin_path = true, log_level = true, log_size = true,
-  kernel_btf = true, attach_target = true }
-local types_of_options = { maps = "table", programs = "table", pin_path = "string" }
+  kernel_btf = true, kconfig = true, attach_target = true }
+local types_of_options = { maps = "table", programs = "table", pin_path = "string", kconfig = "string" }
 
 local function wrong_integer(options, field, least, most)
   local n = options[field]
@@ -596,6 +639,8 @@ end
 ---@field log_size? integer bytes that log may take
 ---@field kernel_btf? ebpf.Btf|string the types that CO-RE relocations go by, instead of those of the running kernel and
 ---its modules: BTF, its bytes, or the path of a file that has it
+---@field kconfig? string lines as of a kernel's configuration file ("CONFIG_HZ=250\n"), which count more than the
+---running kernel's for the variables in section .kconfig
 ---@field attach_target? ebpf.Program|table<string, ebpf.Program> whose function programs of type ext replace; of a
 ---table, that of the program of that name, which may also trace it
 

@@ -13,9 +13,15 @@ local RDONLY_PROG = 128 -- BPF_F_RDONLY_PROG
 ---@field offset integer bytes into the section
 ---@field size integer bytes
 ---@field type ebpf.CType?
+---@field kconfig string? of section .kconfig: what the kernel's configuration has to have: "bool", "tristate", "char",
+---"int" or "string". Loading gives the variable its value
+---@field signed boolean? the number is; of .kconfig, as the next two
+---@field weak boolean? 0 where the kernel has no such option; else that is an error
+---@field given boolean? set() has given it a value, which stays
 
 --- A variable of an object file: its initial value, which lies in the contents of the map of its section. Listed are
---- those with global names, neither static nor hidden, of the sections .data*, .rodata* and .bss*.
+--- those with global names, neither static nor hidden, of the sections .data*, .rodata* and .bss*, and those of
+--- .kconfig, which are 0 until they are set here or loaded.
 ---@class ebpf.VariableSpec
 ---@field place ebpf.VariablePlace
 ---@field maps table<string, ebpf.MapSpec> those of the collection spec
@@ -56,6 +62,9 @@ function VariableSpec:set(value)
     error(("bad argument #1 to 'set' (%s)"):format(tostring(new):match("%((.*)%)$") or tostring(new)), 2)
   end
   map.contents = { { 0, bytes:sub(1, place.offset) .. new .. bytes:sub(place.offset + place.size + 1) } }
+  if place.kconfig then
+    place.given = true
+  end
   return true
 end
 
@@ -89,6 +98,29 @@ local spec_mt = { __index = VariableSpec, __name = "ebpf.VariableSpec" }
 function spec_mt:__tostring()
   return ('%s "%s" (section="%s", size=%d)'):format(self:is_constant() and "constant" or "variable", self.place.name,
     self.place.section, self.place.size)
+end
+
+--- The values of the section .kconfig: those set in the spec, by the text that is given, and by the kernel.
+---@param specs table<string, ebpf.VariableSpec>
+---@param map ebpf.MapSpec the section's
+---@param text string? lines as of a kernel's configuration file
+---@return any[][]? contents for the map, or nil
+---@return string[]|string missing names of options that the kernel does not have, or a message
+---@return integer? errno
+function variable.read_kconfig(specs, map, text)
+  local places = {}
+  for _, each in pairs(specs) do
+    if each.place.kconfig and not each.place.given then
+      places[#places + 1] = each.place
+    end
+  end
+  local entry = map.contents and map.contents[1]
+  local bytes, missing, errno = core.read_kconfig(places, entry and entry[2] or ("\0"):rep(map.value_size), text)
+  if not bytes then
+    return nil, missing, errno
+  end
+  table.sort(missing)
+  return { { 0, bytes } }, missing
 end
 
 --- The variables of a collection spec, from where they lie.

@@ -19,6 +19,7 @@ static void (*const rooms[])(lua_State *L) = {
 	btf_register,
 	btf_handle_register,
 	relocate_register,
+	extern_set_register,
 	features_register,
 	NULL,
 };

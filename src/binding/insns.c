@@ -168,6 +168,8 @@ static int bytes(lua_State *L)
 
 void insns_push_ref(lua_State *L, const struct insns *list, const struct insn_ref *ref)
 {
+	const struct insn_extern *wanted = insns_find_extern(list, ref->name);
+
 	lua_createtable(L, 0, 4);
 	set_integer(L, "index", (lua_Integer)ref->index + 1);
 	lua_pushstring(L, insns_name(list, ref->name));
@@ -180,12 +182,17 @@ void insns_push_ref(lua_State *L, const struct insns *list, const struct insn_re
 		lua_pushboolean(L, 1);
 		lua_setfield(L, -2, "resolved");
 	}
+	if (wanted && wanted->weak) {
+		lua_pushboolean(L, 1);
+		lua_setfield(L, -2, "weak");
+	}
 }
 
-/* insns:references() -> array of {index=, name=, kind=, offset=, resolved=}, ascending: what
+/* insns:references() -> array of {index=, name=, kind=, offset=, resolved=, weak=}, ascending: what
  * instructions refer to by name; resolved is true where they have been given it. kind is "map",
  * "map_value" (with the offset into the value), "call", "func" (the address of a function), "kernel"
- * (its own function, called by a loaded program) or "extern" (a symbol that the object does not define). */
+ * (its own function, called by a loaded program) or "extern" (a symbol that the object does not
+ * define; weak is true where the kernel may lack it). */
 static int references(lua_State *L)
 {
 	const struct insns *list = insns_check(L, 1);

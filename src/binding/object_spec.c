@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../engine/kconfig.h"
 #include "../engine/object.h"
 #include "../engine/sys.h"
 #include "btf_object.h"
@@ -256,6 +257,12 @@ static void push_variables(lua_State *L, struct compiler *c, const struct object
 	for (i = 0; i < object->variable_count; i++) {
 		variable = &object->variables[i];
 		lua_createtable(L, 0, 5);
+		if (variable->kconfig)
+			set_string(L, "kconfig", kconfig_kind_name(variable->kconfig));
+		if (variable->is_signed)
+			set_boolean(L, "signed", true);
+		if (variable->weak)
+			set_boolean(L, "weak", true);
 		set_string(L, "name", variable->name);
 		set_string(L, "section", variable->section);
 		set_integer(L, "offset", variable->offset);

@@ -13,6 +13,7 @@
 #include "../engine/sections.h"
 #include "../engine/sys.h"
 #include "btf_handle.h"
+#include "extern_set.h"
 #include "failure.h"
 #include "insns.h"
 #include "options.h"
@@ -261,6 +262,7 @@ static int load_insns(lua_State *L, struct insns *list, struct prog_load *load,
 	struct func_info info;
 
 	if (relocate(L, OPTIONS, HANDLES, list, err) < 0 ||
+		extern_set_link(L, HANDLES, list, &load->fd_array, err) < 0 ||
 		describe(L, list, &info, load, err) < 0 ||
 		program_target_find(L, SPEC, HANDLES, load, err) < 0 ||
 		complete(L, list, err) < 0) {
@@ -320,8 +322,9 @@ static int load_failed(lua_State *L, const struct prog_log *log, const struct er
  * by how much they lack. Instructions that ask for what the kernel lacks are poisoned; should the
  * verifier get to one, the message names the type and the field. ENOTUNIQ: several types are equally
  * good and differ. ERANGE: an offset does not fit. ENOENT: the kernel has no BTF, or a reference is
- * not satisfied. ESRCH: there is no such thing as it is loaded for. EBADF: a map referred to is
- * closed, or the attach_target. ENOEXEC: the
+ * not satisfied. ESRCH: there is no such thing as it is loaded for, or symbols of the kernel that it
+ * needs are not there (see externs.h). EBADF: a map referred to is closed, or the attach_target.
+ * ENOEXEC: the
  * instructions are for a machine of the other byte order. EACCES, EINVAL and others: the
  * verifier's or the kernel's; the message has the log's last words, or what is missing.
  */
@@ -348,8 +351,10 @@ static int new_program(lua_State *L)
 		return failure_push(L, &err);
 	fd = load_again(L, list, &load, log, &err);
 	p->handle.fd = fd < 0 ? -1 : fd;
-	if (own_handles)
+	if (own_handles) {
 		btf_handle_close_all(L, HANDLES);
+		extern_set_close(L, HANDLES);
+	}
 	if (fd < 0)
 		return load_failed(L, log, &err);
 	if (load.log_level && log->text) {

@@ -26,6 +26,7 @@ void perf_register(lua_State *L);
 void btf_register(lua_State *L);
 void btf_handle_register(lua_State *L);
 void relocate_register(lua_State *L);
+void extern_set_register(lua_State *L);
 void features_register(lua_State *L);
 
 /* Wraps an fd that is already open; used to give back the maps of a map of maps and the like.

@@ -165,6 +165,10 @@ int btf_open_module(const char *module, struct error *err);
  */
 int btf_load_by_id(struct btf **out, struct btf *base, uint32_t id, struct error *err);
 
+/* Opens the BTF of a loaded module in the kernel (Linux 5.11; needs CAP_SYS_ADMIN): the fd, or -1
+ * with an error. */
+int btf_open_module(const char *name, struct error *err);
+
 static inline uint32_t btf_kind(const struct btf_type *type)
 {
 	return type->info >> 24 & 0x1f;

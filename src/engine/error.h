@@ -11,7 +11,7 @@
 
 #pragma GCC visibility push(hidden)
 
-enum { ERROR_TEXT_SIZE = 1024 };
+enum { ERROR_TEXT_SIZE = 4096 };
 
 struct error {
 	int code; /* an errno, or 0 when no errno describes it */

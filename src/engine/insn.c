@@ -23,7 +23,11 @@ void insns_free(struct insns *list)
 
 	for (i = 0; i < list->relo_count; i++)
 		btf_release(list->relos[i].types);
+	for (i = 0; i < list->extern_count; i++)
+		btf_release(list->externs[i].types);
 	free(list->relos);
+	free(list->externs);
+	free(list->extern_of);
 	insns_drop_types(list);
 	free(list->code);
 	free(list->symbols);
@@ -194,6 +198,55 @@ const char *insns_relo_access(const struct insns *list, const struct insn_relo *
 	return relo->types ? btf_string(relo->types, relo->access) : insns_name(list, relo->access);
 }
 
+struct insn_extern *insns_find_extern(const struct insns *list, uint32_t name)
+{
+	if (name >= list->extern_of_count || !list->extern_of[name])
+		return NULL;
+	return &list->externs[list->extern_of[name] - 1];
+}
+
+/* Makes extern_of reach as far as the names do. */
+static int number_externs(struct insns *list, struct error *err)
+{
+	uint32_t more = list->names.count - list->extern_of_count;
+	uint32_t *grown = pool_grow(list->extern_of, &list->extern_of_room, list->extern_of_count,
+		more, sizeof(*grown));
+
+	if (!grown)
+		return error_errno(err, ENOMEM, "keep %u names", list->names.count);
+	list->extern_of = grown;
+	memset(grown + list->extern_of_count, 0, more * sizeof(*grown));
+	list->extern_of_count += more;
+	return 0;
+}
+
+int insns_add_extern(struct insns *list, const char *name, struct btf *types, uint32_t type,
+	bool weak, struct error *err)
+{
+	struct insn_extern *grown;
+	uint32_t number;
+
+	if (add_name(list, name, &number, err) < 0 || number_externs(list, err) < 0)
+		return -1;
+	grown = insns_find_extern(list, number);
+	if (grown) {
+		grown->weak = grown->weak && weak;
+		return 0;
+	}
+	grown = pool_grow(list->externs, &list->extern_room, list->extern_count, 1, sizeof(*grown));
+	if (!grown)
+		return error_errno(err, ENOMEM, "keep the symbol \"%.80s\"", name);
+	list->externs = grown;
+	grown[list->extern_count++] = (struct insn_extern){
+		.name = number,
+		.weak = weak,
+		.types = types ? btf_retain(types) : NULL,
+		.type = type,
+	};
+	list->extern_of[number] = list->extern_count;
+	return 0;
+}
+
 bool insns_have_funcs(const struct insns *list)
 {
 	uint32_t i, func = 0;
@@ -320,6 +373,18 @@ static int append_relos(
 	return 0;
 }
 
+static int append_externs(struct insns *list, const struct insns *from, struct error *err)
+{
+	const struct insn_extern *e;
+
+	for (e = from->externs; e < from->externs + from->extern_count; e++) {
+		if (insns_add_extern(
+			    list, insns_name(from, e->name), e->types, e->type, e->weak, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int insns_append_list(struct insns *list, const struct insns *from, struct error *err)
 {
 	uint32_t base = list->count;
@@ -344,7 +409,7 @@ int insns_append_list(struct insns *list, const struct insns *from, struct error
 			return -1;
 		list->refs[list->ref_count - 1].resolved = ref->resolved;
 	}
-	if (append_relos(list, base, from, err) < 0)
+	if (append_relos(list, base, from, err) < 0 || append_externs(list, from, err) < 0)
 		return -1;
 	return append_types(list, base, from, err);
 }

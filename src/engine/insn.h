@@ -64,6 +64,16 @@ struct insn_relo {
 	uint8_t state; /* enum insn_relo_state */
 };
 
+/* A symbol of the kernel that INSN_REF_EXTERN may be: see externs.h. Each knows its types, as
+ * relocations do. */
+struct insn_extern {
+	uint32_t name;
+	bool weak; /* the program does without it */
+	bool poisoned; /* it is called, but the kernel lacks it */
+	struct btf *types; /* one reference of it; NULL: nothing is known of the symbol's type */
+	uint32_t type; /* a VAR or a FUNC */
+};
+
 struct insns {
 	struct bpf_insn *code;
 	uint32_t count, code_room;
@@ -83,6 +93,10 @@ struct insns {
 	uint32_t line_count, line_room;
 	struct insn_relo *relos; /* ascending by index */
 	uint32_t relo_count, relo_room;
+	struct insn_extern *externs;
+	uint32_t extern_count, extern_room;
+	uint32_t *extern_of; /* by name: index among them + 1; 0, or no such element: it is none */
+	uint32_t extern_of_count, extern_of_room;
 };
 
 /* An all-zero struct insns is an empty list. Freeing leaves an empty list again. */
@@ -111,6 +125,14 @@ int insns_add_relo(struct insns *list, const struct insn_relo *relo, struct erro
  * but cannot be applied. */
 int insns_add_loose_relo(
 	struct insns *list, const struct insn_relo *relo, const char *access, struct error *err);
+
+/* Says that references of kind INSN_REF_EXTERN to `name` mean a symbol of the kernel. What is there
+ * already stays, save that it is needed as soon as one says so. */
+int insns_add_extern(struct insns *list, const char *name, struct btf *types, uint32_t type,
+	bool weak, struct error *err);
+
+/* What is known about a name as a symbol of the kernel; NULL: it is none. */
+struct insn_extern *insns_find_extern(const struct insns *list, uint32_t name);
 
 /* Whether the types of all functions are known, and of all of them the line they begin in: the
  * kernel wants all or none. */

@@ -55,10 +55,23 @@ const struct insn_ref *link_insns_missing(const struct insns *program)
 		ref = &program->refs[i];
 		if (!may_be_function(ref) || insns_find_defined(program, ref->name, &index))
 			continue;
-		if (ref->kind != INSN_REF_EXTERN || is_call(program, ref))
+		if (ref->kind != INSN_REF_EXTERN ||
+			(is_call(program, ref) && !insns_find_extern(program, ref->name)))
 			return ref;
 	}
 	return NULL;
+}
+
+static const char *why_extern(const struct insns *program, const struct insn_ref *ref)
+{
+	if (insns_find_extern(program, ref->name))
+		return "it is a symbol of the kernel, which loading the program looks for";
+	if (is_call(program, ref))
+		return "the object only declares this function: declare one of the kernel with "
+		       "__ksym, "
+		       "and compile with -g";
+	return "the object does not define it: call rewrite_constant or rewrite_map, or declare a "
+	       "symbol of the kernel with __ksym and compile with -g";
 }
 
 static int unsatisfied(const struct insns *program, const struct insn_ref *ref, struct error *err)
@@ -72,9 +85,7 @@ static int unsatisfied(const struct insns *program, const struct insn_ref *ref, 
 		why = "it needs a map: call rewrite_map, or load the whole collection";
 		break;
 	case INSN_REF_EXTERN:
-		why = is_call(program, ref) ? "the object only declares this function"
-					    : "the object does not define it: call "
-					      "rewrite_constant or rewrite_map";
+		why = why_extern(program, ref);
 		break;
 	default:
 		why = "no such function: call link with the instructions that define it";

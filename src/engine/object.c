@@ -164,12 +164,13 @@ static int build(struct object_build *b, struct error *err)
 		for_each(b, ROLE_BTF_EXT, read_btf_ext, err) < 0 ||
 		for_each(b, ROLE_LEGACY_MAPS, object_read_legacy_maps, err) < 0 ||
 		for_each(b, ROLE_BTF_MAPS, object_read_btf_maps, err) < 0 ||
-		for_each(b, ROLE_DATA, object_read_data, err) < 0)
+		for_each(b, ROLE_DATA, object_read_data, err) < 0 ||
+		object_read_externs(b, err) < 0)
 		return -1;
 	object_name_data_types(b);
 	object_sort_places(b);
 	if (object_place_variables(b, err) < 0 || object_list_variables(b, err) < 0 ||
-		object_split_functions(b, err) < 0 ||
+		object_list_options(b, err) < 0 || object_split_functions(b, err) < 0 ||
 		for_each(b, ROLE_CODE, object_relocate, err) < 0 ||
 		for_each(b, ROLE_BTF_MAPS, object_fill_slots, err) < 0 ||
 		object_link_programs(b, err) < 0)
@@ -200,6 +201,8 @@ int object_parse(struct object *object, const void *data, size_t size, struct er
 	free(b.parts);
 	btf_ext_free(&b.ext);
 	pool_free(&b.function_names);
+	pool_free(&b.extern_names);
+	free(b.externs);
 	pool_free(&b.map_names);
 	elf_close(&b.elf);
 	if (ret < 0)

@@ -59,6 +59,10 @@ struct object_variable {
 	uint32_t offset;
 	uint32_t size;
 	uint32_t type_id; /* into the object's BTF; 0: unknown */
+	uint8_t kconfig; /* enum kconfig_kind: how the kernel's configuration gives its value; 0: it
+			    does not */
+	bool is_signed; /* the last two are for these */
+	bool weak;
 };
 
 struct object {

@@ -53,6 +53,18 @@ struct object_place {
 	uint32_t values_offset; /* so many bytes and more behind its offset */
 };
 
+/* A symbol that the object declares, and others define: an option of the kernel's configuration,
+ * or a symbol of the kernel. */
+struct object_extern {
+	const char *name;
+	uint32_t type; /* a VAR or a FUNC; 0: it is declared as neither */
+	bool weak;
+	uint8_t kconfig; /* enum kconfig_kind; 0: a symbol */
+	bool is_signed;
+	uint32_t size; /* of options; the next, too */
+	uint32_t offset; /* into the map ".kconfig" */
+};
+
 struct object_build {
 	struct object *object;
 	struct elf elf;
@@ -66,6 +78,9 @@ struct object_build {
 	uint32_t function_count;
 	struct pool function_names;
 	uint32_t *function_by_name; /* index of the function, by the number of its name */
+	struct pool extern_names; /* numbered as the externs are */
+	struct object_extern *externs;
+	uint32_t kconfig_map; /* among the maps; of use when there are options */
 	uint64_t memory_left; /* how many bytes code and the names in it may still take */
 };
 
@@ -106,13 +121,18 @@ int object_charge(struct object_build *b, uint64_t bytes, struct error *err);
 int object_describe_function(
 	struct object_build *b, struct object_function *function, struct error *err);
 
+/* What the object declares under that name; NULL: nothing that is known. */
+const struct object_extern *object_find_extern(const struct object_build *b, const char *name);
+
 /* The rooms, in the order they work. */
+int object_read_externs(struct object_build *b, struct error *err);
 int object_read_legacy_maps(struct object_build *b, uint32_t section, struct error *err);
 int object_read_btf_maps(struct object_build *b, uint32_t section, struct error *err);
 int object_read_data(struct object_build *b, uint32_t section, struct error *err);
 void object_name_data_types(struct object_build *b);
 int object_place_variables(struct object_build *b, struct error *err);
 int object_list_variables(struct object_build *b, struct error *err);
+int object_list_options(struct object_build *b, struct error *err);
 int object_split_functions(struct object_build *b, struct error *err);
 int object_relocate(struct object_build *b, uint32_t section, struct error *err);
 int object_fill_slots(struct object_build *b, uint32_t section, struct error *err);

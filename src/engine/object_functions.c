@@ -234,7 +234,8 @@ static int link_program(
 	return object_charge(b,
 		(uint64_t)program->insns.count * BPF_INSN_SIZE + program->insns.names.size +
 			(uint64_t)program->insns.line_count * sizeof(struct abi_line_info) +
-			(uint64_t)program->insns.relo_count * sizeof(struct insn_relo),
+			(uint64_t)program->insns.relo_count * sizeof(struct insn_relo) +
+			(uint64_t)program->insns.extern_count * sizeof(struct insn_extern),
 		err);
 }
 

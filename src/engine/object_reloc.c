@@ -54,15 +54,40 @@ static int refer_to_function(const struct site *s, enum insn_ref_kind kind, uint
 	return refer(s, kind, object_function_name(s->b, target), 0, err);
 }
 
+/* `byte` of the variable: clang leaves it to other instructions. */
+static int refer_to_option(
+	const struct site *s, const struct object_extern *option, int32_t byte, struct error *err)
+{
+	const char *map = s->b->object->maps[s->b->kconfig_map].name;
+
+	if (byte < 0 || (uint32_t)byte >= option->size)
+		return error_set(err, ENOEXEC, "byte %d of \"%.80s\" is outside its %u", byte,
+			option->name, option->size);
+	return refer(s, INSN_REF_MAP_VALUE, map, option->offset + (uint32_t)byte, err);
+}
+
 /* Symbols that are nowhere: declared only, or left without a place by the compiler. */
 static int refer_to_extern(const struct site *s, const struct elf_symbol *symbol, struct error *err)
 {
+	const struct object_extern *declared;
+	bool call = s->insn.code == BPF_JMP_CALL;
+
 	if (symbol->common)
 		return error_set(err, ENOEXEC,
 			"variable \"%.80s\" has no section: compile with -fno-common",
 			symbol->name);
 	if (symbol->section || !symbol->name[0])
 		return error_set(err, ENOEXEC, "symbol \"%.80s\" is in no section", symbol->name);
+	declared = object_find_extern(s->b, symbol->name);
+	if (declared && declared->kconfig && !call)
+		return refer_to_option(s, declared, s->insn.imm, err);
+	if (declared && call &&
+		btf_kind(btf_type(s->b->object->btf, declared->type)) != BTF_KIND_FUNC)
+		return error_set(
+			err, ENOEXEC, "\"%.80s\" is called, but is no function", symbol->name);
+	if (declared && insns_add_extern(&s->function->insns, symbol->name, s->b->object->btf,
+				declared->type, declared->weak, err) < 0)
+		return -1;
 	return refer(s, INSN_REF_EXTERN, symbol->name, 0, err);
 }
 
@@ -216,7 +241,10 @@ static int relocate_function(struct object_build *b, struct object_function *fun
 				"instruction %u: misplaced relocation at byte %" PRIu64, s.index,
 				relocs->list[next].offset);
 	}
-	return object_charge(b, function->insns.names.size, err);
+	return object_charge(b,
+		function->insns.names.size +
+			(uint64_t)function->insns.extern_count * sizeof(struct insn_extern),
+		err);
 }
 
 int object_relocate(struct object_build *b, uint32_t section, struct error *err)

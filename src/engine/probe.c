@@ -88,16 +88,65 @@ static bool read_field(const char *text, const char *name, int base, uint64_t *v
 	return end != s;
 }
 
-uint32_t probe_kernel_version(void)
+/* What stands behind `before` in a file as a version; `before` is NULL: at the start. */
+static uint32_t read_version(const char *path, const char *before)
 {
-	char *text = read_file("/proc/sys/kernel/osrelease");
+	char *text = read_file(path);
+	const char *s = text && before ? strstr(text, before) : text;
 	unsigned int major = 0, minor = 0, patch = 0;
 	uint32_t version = 0;
 
-	if (text && sscanf(text, "%u.%u.%u", &major, &minor, &patch) >= 2)
+	if (s && before)
+		s += strlen(before);
+	if (s && sscanf(s, "%u.%u.%u", &major, &minor, &patch) >= 2)
 		version = VERSION(major & 0xffff, minor & 0xff) | (patch > 255 ? 255 : patch);
 	free(text);
 	return version;
+}
+
+/* The last word of "Ubuntu 5.15.0-25.25-generic 5.15.30". */
+static uint32_t read_ubuntu_version(void)
+{
+	char *text = read_file("/proc/version_signature");
+	unsigned int major, minor, patch = 0;
+	uint32_t version = 0;
+
+	if (text && sscanf(text, "%*s %*s %u.%u.%u", &major, &minor, &patch) >= 2)
+		version = VERSION(major & 0xffff, minor & 0xff) | (patch > 255 ? 255 : patch);
+	free(text);
+	return version;
+}
+
+/* Ubuntu's and Debian's releases have no patch level; kernels before 5.0 compare it with that of
+ * kprobes' programs. */
+uint32_t probe_kernel_version(void)
+{
+	uint32_t version = read_ubuntu_version();
+
+	if (!version)
+		version = read_version("/proc/sys/kernel/version", " Debian ");
+	if (!version)
+		version = read_version("/proc/sys/kernel/osrelease", NULL);
+	return version;
+}
+
+bool probe_has_attach_cookie(void)
+{
+	enum { GET_ATTACH_COOKIE = 174 };
+	static const struct bpf_insn code[] = {
+		{.code = BPF_JMP_CALL, .imm = GET_ATTACH_COOKIE},
+		{.code = BPF_JMP_EXIT},
+	};
+	struct abi_prog_load attr = {
+		.prog_type = BPF_PROG_TYPE_KPROBE,
+		.insns = sys_ptr(code),
+		.insn_cnt = sizeof(code) / sizeof(code[0]),
+		.license = sys_ptr("GPL"),
+	};
+	int fd = sys_prog_load(&attr);
+
+	sys_close(fd);
+	return fd >= 0;
 }
 
 void probe_append_needs(struct error *err, uint32_t needs)

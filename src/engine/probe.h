@@ -6,6 +6,7 @@
 #ifndef EBPF_PROBE_H
 #define EBPF_PROBE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "error.h"
@@ -36,8 +37,12 @@ int probe_explain_privilege(struct error *err, uint32_t needs);
 uint32_t probe_lacking(uint32_t needs);
 void probe_append_needs(struct error *err, uint32_t needs);
 
-/* The running kernel's version as KERNEL_VERSION() packs it; 0 when it cannot be told. */
+/* The running kernel's version as KERNEL_VERSION() packs it, where distributions name theirs
+ * otherwise the one it was made from; 0 when it cannot be told. */
 uint32_t probe_kernel_version(void);
+
+/* Whether programs of kprobes can ask for the cookie they were attached with (Linux 5.15). */
+bool probe_has_attach_cookie(void);
 
 #pragma GCC visibility pop
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core_relo.h"
+#include "externs.h"
 #include "func_info.h"
 #include "names.h"
 #include "probe.h"
@@ -66,6 +67,7 @@ static struct abi_prog_load make_attr(const struct prog_load *spec, unsigned int
 		.prog_ifindex = spec->ifindex,
 		.attach_btf_id = spec->attach_btf_id,
 		.attach_prog_fd = spec->attach_fd,
+		.fd_array = sys_ptr(spec->fd_array),
 	};
 
 	if (spec->functions && !(without & WITHOUT_TYPES)) {
@@ -329,7 +331,8 @@ static int explain(
 	error_errno(err, code, "%s", what);
 	if (!log->text || !log->text[0])
 		explain_silence(spec, err);
-	else if (!core_relo_explain(spec->relocated, log->text, err))
+	else if (!core_relo_explain(spec->relocated, log->text, err) &&
+		 !externs_explain(spec->relocated, log->text, err))
 		append_summary(err, log->text);
 	return -1;
 }

@@ -35,6 +35,7 @@ struct prog_load {
 	uint32_t count;
 	const struct func_info *functions; /* NULL: prog_load() makes one if it must */
 	const struct insns *relocated; /* where `code` is from, to explain failures; or NULL */
+	const int *fd_array; /* BTF of modules whose functions the code calls; NULL: of none */
 	const char *license;
 	uint32_t kernel_version;
 	uint32_t flags;

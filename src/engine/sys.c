@@ -458,6 +458,13 @@ int sys_read_file(const char *path, size_t limit, char **out, size_t *size)
 	return ret;
 }
 
+int sys_open_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	return good_fd(fd < 0 ? -errno : fd);
+}
+
 int sys_map_file(const char *path, void **out, size_t *size)
 {
 	struct stat st;

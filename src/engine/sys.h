@@ -116,6 +116,9 @@ int sys_list_directory(const char *path, char *out, size_t size, size_t *used);
  * not be a device or a pipe. */
 int sys_read_file(const char *path, size_t limit, char **out, size_t *size);
 
+/* Opens a file for reading from its start with sys_read(). */
+int sys_open_file(const char *path);
+
 /* Maps a whole file, read-only. For files that cannot shrink meanwhile, as those of sysfs: reading
  * what is gone would end the process. */
 int sys_map_file(const char *path, void **out, size_t *size);
