@@ -66,7 +66,7 @@ deps:
 FIXTURES := $(sort $(wildcard spec/bpf/*.bpf.c))
 NODEBUG := $(if $(FIXTURES),$(shell grep -l 'variants:.*nodebug' $(FIXTURES)))
 BIGENDIAN := $(if $(FIXTURES),$(shell grep -l 'variants:.*bigendian' $(FIXTURES)))
-EXAMPLES := $(sort $(wildcard examples/*.bpf.c))
+EXAMPLES := $(sort $(wildcard examples/*.bpf.c examples/*/*.bpf.c))
 OBJECTS = $(FIXTURES:spec/bpf/%.bpf.c=$(BUILD)/bpf/%.bpf.o) \
 	$(NODEBUG:spec/bpf/%.bpf.c=$(BUILD)/bpf/%.nodebug.bpf.o) \
 	$(BIGENDIAN:spec/bpf/%.bpf.c=$(BUILD)/bpf/%.bigendian.bpf.o) \

@@ -18,6 +18,14 @@ describe("the module", function()
     assert.same(support.online_cpus(), ebpf.online_cpus())
   end)
 
+  it("has the clock of bpf_ktime_get_ns()", function()
+    local uptime = tonumber(support.read_file("/proc/uptime"):match("%S+"))
+    local now = ebpf.ktime_get_ns()
+    assert.is_true(tonumber(now) / 1e9 <= uptime + 60) -- which counts sleep as well
+    assert.is_true(ebpf.ktime_get_ns() >= now)
+    assert.equal(rawget(_G, "jit") and "cdata" or "number", type(now))
+  end)
+
   it("makes names the kernel takes", function()
     for expected, arguments in pairs {
       ["a_b"] = { "a b", "_" }, ["ab"] = { "a b" }, ["x.y_Z9"] = { "x.y_Z9", "_" }, ["a..b"] = { "a\0b", ".." },

@@ -63,6 +63,7 @@ local ebpf = {
 
   possible_cpus = core.possible_cpus,
   online_cpus = core.online_cpus,
+  ktime_get_ns = core.ktime_get_ns,
 }
 
 --- A name the kernel takes: letters, digits, "_" and ".". It keeps the first 15 bytes.

@@ -244,6 +244,9 @@ local function open_or_create(spec, pin_path, handles)
   end
   local ok
   ok, message, errno = found:pin(path)
+  if not ok and errno == ENOENT and core.make_directory(pin_path) then
+    ok, message, errno = found:pin(path)
+  end
   if ok then
     return found
   end
@@ -260,7 +263,7 @@ local new_options = { pin_path = true }
 -- programs, and it is frozen if the spec says so. With `pinning = "by_name"` the map pinned as <pin_path>/<name> is
 -- opened instead, if there is one that suits the spec, else the new one is pinned there.
 ---@param spec ebpf.MapSpec|table
----@param options? {pin_path: string} a directory of a BPF file system
+---@param options? {pin_path: string} a directory of a BPF file system; made if it alone is missing
 ---@param handles? table begun empty, where loading a collection keeps the BTF that its maps and programs share
 ---@return ebpf.Map? map
 ---@return string? message

@@ -97,8 +97,102 @@ function wait.luv(reader)
   return woken(reader)
 end
 
+-- A look by ourselves every now and then, where the host has no way to wait for an fd: soon after the last sample,
+-- then ever later. Milliseconds.
+local SHORTEST, LONGEST = 1, 50
+
+--- Looks until there is something to read.
+---@param reader ebpf.Reader
+---@param sleep fun(milliseconds: number): boolean? false: no more
+---@return boolean
+local function look_again(reader, sleep)
+  local pause = SHORTEST
+  while not reader:is_closed() do
+    if reader:dirty() or reader:poll(0) then
+      return not reader:is_closed()
+    end
+    if sleep(pause) == false then
+      return false
+    end
+    pause = math.min(pause * 2, LONGEST)
+  end
+  return false
+end
+
+local function sleep_in_ngx(milliseconds)
+  local ngx = rawget(_G, "ngx")
+  if ngx.worker.exiting() then
+    return false
+  end
+  ngx.sleep(milliseconds / 1000)
+end
+
+--- Waits by ngx.sleep in a light thread, a timer or a request of OpenResty, from 1 ms to 50 ms at a time; the loop ends
+-- when the worker exits. The default there.
+---@param reader ebpf.Reader
+---@return boolean
+function wait.ngx(reader)
+  return look_again(reader, sleep_in_ngx)
+end
+
+local function sleep_in_haproxy(milliseconds)
+  rawget(_G, "core").msleep(milliseconds)
+end
+
+--- Waits by core.msleep in a task, a service or an action of HAProxy, from 1 ms to 50 ms at a time. The default there.
+-- In a coroutine of your own core.msleep does not sleep, so that the loop would spin: read from the task itself.
+---@param reader ebpf.Reader
+---@return boolean
+function wait.haproxy(reader)
+  return look_again(reader, sleep_in_haproxy)
+end
+
+-- What copas takes for a socket: it says whether there is a sample, and leaves it there. A closed reader is ready, too.
+local function new_socket(reader)
+  local socket = {}
+
+  function socket.getfd()
+    return reader:fd() or -1
+  end
+
+  function socket.dirty()
+    return reader:is_closed() or reader:dirty() or reader:poll(0) or false
+  end
+
+  function socket.receive()
+    if socket.dirty() then
+      return true
+    end
+    return nil, "timeout"
+  end
+
+  return socket
+end
+
+--- Waits in the loop of copas, in one of its threads. The default there from copas 3 on; before, ask for it.
+---@param reader ebpf.Reader
+---@return boolean
+function wait.copas(reader)
+  require("copas").receive(new_socket(reader))
+  return woken(reader)
+end
+
 --- Hosts that can be recognised from within a coroutine, in this order.
 local hosts = {
+  {
+    waiter = wait.ngx,
+    runs_us = function()
+      local ngx = rawget(_G, "ngx")
+      return type(ngx) == "table" and ngx.sleep and ngx.worker
+    end,
+  },
+  {
+    waiter = wait.haproxy,
+    runs_us = function()
+      local host = rawget(_G, "core")
+      return type(host) == "table" and host.msleep and host.register_task
+    end,
+  },
   {
     waiter = wait.cqueues,
     runs_us = function()
@@ -108,6 +202,13 @@ local hosts = {
       end
       local _, is_ours = cqueues.running()
       return is_ours
+    end,
+  },
+  {
+    waiter = wait.copas,
+    runs_us = function()
+      local copas = package.loaded["copas"]
+      return copas and copas.running
     end,
   },
   {

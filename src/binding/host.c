@@ -87,6 +87,13 @@ static int core_list_directory(lua_State *L)
 	return 1;
 }
 
+/* core.ktime_get_ns() -> integer, on LuaJIT a uint64_t: what bpf_ktime_get_ns() tells programs now. */
+static int core_ktime_get_ns(lua_State *L)
+{
+	compat_push_u64(L, (uint64_t)sys_now(), INT64_EXACT);
+	return 1;
+}
+
 void host_register(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
@@ -94,6 +101,7 @@ void host_register(lua_State *L)
 		{"online_cpus", core_online_cpus},
 		{"make_directory", core_make_directory},
 		{"list_directory", core_list_directory},
+		{"ktime_get_ns", core_ktime_get_ns},
 		{NULL, NULL},
 	};
 
