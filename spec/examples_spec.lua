@@ -79,6 +79,46 @@ describe("examples/xdp_counter.lua", function()
   end)
 end)
 
+describe("examples/lister.lua", function()
+  local ebpf = require "ebpf"
+  local lister = command("examples/lister.lua")
+
+  it("lists maps, programs and links with who holds them", function()
+    local directory = support.bpffs()
+    local path = ("%s/bpf/link.bpf.o"):format(os.getenv("EBPF_BUILD") or "build")
+    local c = support.closing(assert(ebpf.load(path, { programs = { "raw" } })))
+    local link = support.closing(assert(c.programs.raw:attach()))
+    assert(c.maps.renames:pin(directory .. "/renames"))
+    local output, status = support.run(lister)
+    assert.equal(0, status, output)
+    assert.truthy(output:find("^MAPS\n.*\nPROGRAMS\n.*\nLINKS\n"), output)
+    local me = "%(" .. support.read_file("/proc/self/stat"):match("^%d+") .. "%)"
+    for _, wanted in ipairs {
+      ("\n%d: %s  renames\n        bytes_key 4"):format(c.maps.renames:info().id, c.maps.renames:info().type),
+      "\n        pinned " .. directory:gsub("%-", "%%-") .. "/renames\n        pids [^\n]*" .. me,
+      ("\n%d: raw_tracepoint  raw  tag %%x+  gpl\n        loaded_at 2[%%d%%-]+T[%%d:]+  uid 0\n")
+        :format(c.programs.raw:info().id),
+      ("\n%d: raw_tracepoint  prog %d\n        tp_name task_rename"):format(link:info().id, c.programs.raw:info().id),
+    } do
+      assert.truthy(output:find(wanted), wanted .. " in " .. output)
+    end
+    output, status = support.run(lister .. " links")
+    assert.equal(0, status, output)
+    assert.truthy(output:find("^LINKS\n") and not output:find("PROGRAMS", 1, true), output)
+    assert(c.maps.renames:unpin())
+  end)
+
+  it("says what is missing, and fails", function()
+    local output, status = support.as_unprivileged(lister)
+    assert.equal(1, status, output)
+    assert.truthy(output:find("list maps: operation not permitted (EPERM): needs CAP_SYS_ADMIN", 1, true), output)
+    assert.is_nil(output:find("traceback", 1, true), output)
+    output, status = support.run(lister .. " nonsense")
+    assert.equal(1, status, output)
+    assert.truthy(output:find("^usage: "), output)
+  end)
+end)
+
 describe("the README", function()
   it("begins with a script that runs as printed", function()
     local script = support.read_file("README.md"):match("\n```lua\n(.-)\n```")

@@ -321,7 +321,7 @@ describe("an unprivileged user", function()
       print(pcall(function() for _ in ebpf.program_ids() do end end))]],
       support.unprivileged)
     assert.truthy(output:find("^open program with id 1: operation not permitted %(EPERM%): needs CAP_SYS_ADMIN;"))
-    assert.truthy(output:find("\nfalse\t.*find the program behind id 0: operation not permitted %(EPERM%)"), output)
+    assert.truthy(output:find("\nfalse\t.*list programs: operation not permitted %(EPERM%)"), output)
   end)
 end)
 

@@ -9,12 +9,14 @@ local abi = require "ebpf.abi"
 local asm = require "ebpf.asm"
 local btf = require "ebpf.btf"
 local collection = require "ebpf.collection"
+local doctor = require "ebpf.doctor"
 local features = require "ebpf.features"
 local link = require "ebpf.link"
 local map = require "ebpf.map"
 local program = require "ebpf.program"
 require "ebpf.reader" -- adds methods to readers
 local spec = require "ebpf.spec"
+local system = require "ebpf.system"
 local types = require "ebpf.types"
 local wait = require "ebpf.wait"
 
@@ -41,6 +43,12 @@ local ebpf = {
   program_ids = program.program_ids,
 
   features = features,
+  doctor = doctor.doctor,
+  owners = system.owners,
+  pins = system.pins,
+  enable_stats = system.enable_stats,
+  btf_ids = system.btf_ids,
+  btf_info = system.btf_info,
 
   link = link,
   load_pinned_link = link.load_pinned,

@@ -1,5 +1,6 @@
 --- Programs in the kernel: loading, opening by pin or id, finding out which there are.
 local core = require "ebpf.core"
+local map = require "ebpf.map"
 
 --- A program in the kernel. It stays there as long as something holds it: this userdata, a link, a pin, a program
 --- array.
@@ -73,15 +74,7 @@ program.program_from_id = core.program_from_id
 --     for id in ebpf.program_ids() do ... end
 ---@return fun(): integer?
 function program.program_ids()
-  local last = 0
-  return function()
-    local id, message = core.next_program_id(last)
-    if message then
-      error(message, 2)
-    end
-    last = id or last
-    return id
-  end
+  return map.ids_by(core.next_program_id)
 end
 
 return program

@@ -21,6 +21,7 @@ static void (*const rooms[])(lua_State *L) = {
 	relocate_register,
 	extern_set_register,
 	features_register,
+	system_register,
 	NULL,
 };
 

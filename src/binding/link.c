@@ -353,28 +353,6 @@ static int from_id(lua_State *L)
 	return 1;
 }
 
-/* core.next_link_id([id]) -> the lowest id above `id` (or of all), nil behind the last; nil,
- * message, errno. Needs CAP_SYS_ADMIN. Linux 5.8. */
-static int next_id(lua_State *L)
-{
-	uint32_t id = lua_isnoneornil(L, 1) ? 0 : (uint32_t)compat_check_unsigned(L, 1, UINT32_MAX);
-	struct error err;
-	uint32_t next;
-	int ret = sys_next_id(BPF_LINK_GET_NEXT_ID, id, &next);
-
-	if (ret == -ENOENT) {
-		lua_pushnil(L);
-		return 1;
-	}
-	if (ret < 0) {
-		error_errno(&err, ret, "find the next link id");
-		probe_explain_privilege(&err, PROBE_SYS_ADMIN);
-		return failure_push(L, &err);
-	}
-	lua_pushinteger(L, (lua_Integer)next);
-	return 1;
-}
-
 static const luaL_Reg methods[] = {
 	{"update", link_update},
 	{"detach", link_detach},
@@ -404,7 +382,6 @@ void link_register(lua_State *L)
 	static const luaL_Reg functions[] = {
 		{"load_pinned_link", load_pinned},
 		{"link_from_id", from_id},
-		{"next_link_id", next_id},
 		{NULL, NULL},
 	};
 

@@ -672,25 +672,6 @@ static int core_set_types(lua_State *L)
 	return 1;
 }
 
-/* core.next_map_id([id]) -> id | nil | nil, message, errno: the id behind `id`, or the first. */
-static int core_next_map_id(lua_State *L)
-{
-	uint32_t start = 0, next;
-	int ret;
-
-	if (!lua_isnoneornil(L, 1))
-		start = (uint32_t)compat_check_unsigned(L, 1, UINT32_MAX);
-	ret = sys_next_id(BPF_MAP_GET_NEXT_ID, start, &next);
-	if (ret == -ENOENT) {
-		lua_pushnil(L);
-		return 1;
-	}
-	if (ret < 0)
-		return failure_errno(L, ret, "list maps");
-	lua_pushinteger(L, (lua_Integer)next);
-	return 1;
-}
-
 /* m:clone() -> Map | nil, message, errno
  * A second handle of the same map, with the same types; closing one leaves the other open. */
 int map_clone(lua_State *L)
@@ -727,7 +708,6 @@ void map_new_register(lua_State *L)
 		{"new_map", core_new_map},
 		{"load_pinned_map", core_load_pinned_map},
 		{"map_from_id", core_map_from_id},
-		{"next_map_id", core_next_map_id},
 		{"set_types", core_set_types},
 		{NULL, NULL},
 	};

@@ -420,29 +420,6 @@ static int program_from_id(lua_State *L)
 	return program_push_by_id(L, (uint32_t)compat_check_unsigned(L, 1, UINT32_MAX));
 }
 
-/* core.next_program_id(start) -> the smallest id above `start` (0: the first), or nil when there
- * is none, or nil, message, errno. */
-static int next_program_id(lua_State *L)
-{
-	uint32_t start = (uint32_t)compat_check_unsigned(L, 1, UINT32_MAX);
-	struct error err;
-	uint32_t next;
-	int ret;
-
-	ret = sys_next_id(BPF_PROG_GET_NEXT_ID, start, &next);
-	if (ret == -ENOENT) {
-		lua_pushnil(L);
-		return 1;
-	}
-	if (ret < 0) {
-		error_errno(&err, ret, "find the program behind id %u", start);
-		probe_explain_privilege(&err, PROBE_SYS_ADMIN);
-		return failure_push(L, &err);
-	}
-	lua_pushinteger(L, next);
-	return 1;
-}
-
 /* A name the kernel does not have, since Linux before 4.15 keeps none, is that of the pin. */
 static void name_after_pin(lua_State *L, int path)
 {
@@ -660,7 +637,6 @@ static const luaL_Reg functions[] = {
 	{"new_program", new_program},
 	{"load_pinned_program", load_pinned_program},
 	{"program_from_id", program_from_id},
-	{"next_program_id", next_program_id},
 	{NULL, NULL},
 };
 

@@ -28,6 +28,7 @@ void btf_handle_register(lua_State *L);
 void relocate_register(lua_State *L);
 void extern_set_register(lua_State *L);
 void features_register(lua_State *L);
+void system_register(lua_State *L);
 
 /* Wraps an fd that is already open; used to give back the maps of a map of maps and the like.
  * Opens the map or program of that id into a new userdata: pushes it, or nil, message, errno. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,6 +43,34 @@ int sys_process_fd_kind(int process, int fd, char *out, size_t size)
 		return -errno;
 	out[n] = '\0';
 	return 0;
+}
+
+int sys_event_program(int process, int fd, uint32_t *id)
+{
+	struct {
+		uint32_t pid;
+		uint32_t fd;
+		uint32_t flags;
+		uint32_t buf_len;
+		uint64_t buf;
+		uint32_t prog_id;
+		uint32_t fd_type;
+		uint64_t probe_offset;
+		uint64_t probe_addr;
+	} attr = {.pid = (uint32_t)process, .fd = (uint32_t)fd};
+	int ret = sys_bpf(BPF_TASK_FD_QUERY, &attr, sizeof(attr));
+
+	*id = ret < 0 ? 0 : attr.prog_id;
+	return ret;
+}
+
+int sys_file_kind(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? SYS_FILE : S_ISDIR(st.st_mode) ? SYS_DIRECTORY : SYS_OTHER;
 }
 
 int64_t sys_boot_time(void)

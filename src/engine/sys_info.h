@@ -17,6 +17,13 @@ int sys_enable_stats(uint32_t type);
 /* What the link of /proc says that a descriptor of a process is, cut to `size`. */
 int sys_process_fd_kind(int process, int fd, char *out, size_t size);
 
+/* The id of the program that a perf event of a process runs; 0: none. Needs CAP_SYS_ADMIN. */
+int sys_event_program(int process, int fd, uint32_t *id);
+
+/* What there is at a path, symbolic links not being followed. */
+enum { SYS_FILE, SYS_DIRECTORY, SYS_OTHER };
+int sys_file_kind(const char *path);
+
 /* When the machine started, in nanoseconds since 1970, as near as the clocks agree. */
 int64_t sys_boot_time(void);
 
