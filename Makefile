@@ -74,7 +74,12 @@ OBJECTS = $(FIXTURES:spec/bpf/%.bpf.c=$(BUILD)/bpf/%.bpf.o) \
 BPF_ARCH = $(shell uname -m | sed -e 's/x86_64/x86/' -e 's/aarch64/arm64/')
 BPF_CFLAGS = -O2 -mcpu=v3 -Wall -D__TARGET_ARCH_$(BPF_ARCH) -I/usr/include/$(shell uname -m)-linux-gnu
 
-fixtures: $(OBJECTS)
+fixtures: $(OBJECTS) $(BUILD)/spec/traced.so
+
+# What the specs of probes trace: a library with tracepoints.
+$(BUILD)/spec/traced.so: spec/support/traced.c spec/support/traced.map
+	@mkdir -p $(@D); $(call say,$@)
+	$(Q)$(CC) -O2 -g -fPIC -shared -Wall -Wl,--version-script=spec/support/traced.map -o $@ $<
 
 $(BUILD)/bpf/%.nodebug.bpf.o: spec/bpf/%.bpf.c $(wildcard spec/bpf/*.h)
 	@mkdir -p $(@D); $(call say,$@)

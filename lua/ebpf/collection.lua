@@ -1,5 +1,6 @@
 --- Collections: all maps and programs of an object file in the kernel, wired together.
 local core = require "ebpf.core"
+local link_user = require "ebpf.link_user"
 local map = require "ebpf.map"
 local spec = require "ebpf.spec"
 local variable = require "ebpf.variable"
@@ -535,6 +536,7 @@ local function load(self, options, file)
     handle:close()
   end
   if called and ok then
+    link_user.remember(loading.programs, loading.maps)
     return add_variables(new_collection(loading.maps, loading.programs), self.variables)
   end
   close_all(loading.programs)

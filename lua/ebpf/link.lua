@@ -3,6 +3,7 @@
 local core = require "ebpf.core"
 local link_net = require "ebpf.link_net"
 local link_trace = require "ebpf.link_trace"
+local link_user = require "ebpf.link_user"
 local map = require "ebpf.map"
 
 --- What keeps a program attached. `tostring(l)` gives `xdp link "eth0" #7`, where 7 is the fd. Each method of a closed
@@ -41,7 +42,7 @@ end
 
 -- How a program is attached by what its section names, by type of program: see ebpf.link_trace.
 local attachers = {}
-for _, room in ipairs { link_trace, link_net } do
+for _, room in ipairs { link_trace, link_user, link_net } do
   for name, attach in pairs(room.functions) do
     link[name] = attach
   end
@@ -65,6 +66,15 @@ local function is_there(fields, key)
     end
   end
   return false
+end
+
+-- What the section says gives way to options that say the same by other fields.
+local function forget_overridden(fields, overrides, options)
+  for key, others in pairs(overrides) do
+    if options[key] == nil and is_there(options, others) then
+      fields[key] = nil
+    end
+  end
 end
 
 -- Wrong options are the caller's, two functions up.
@@ -101,9 +111,12 @@ local function attach(program, options)
     return nil, words:format(name, kind), core.errno.EOPNOTSUPP
   end
   local fields = target and attacher.fields and attacher.fields(target) or {}
-  for key, value in pairs(options or {}) do
-    fields[key] = value
+  for _, more in ipairs { attacher.defaults or {}, options or {} } do
+    for key, value in pairs(more) do
+      fields[key] = value
+    end
   end
+  forget_overridden(fields, attacher.overrides or {}, options or {})
   for _, key in ipairs(attacher.needs) do
     if not is_there(fields, key) then
       return nil, ('attach "%s": %s'):format(name, attacher.hint), core.errno.EINVAL

@@ -15,6 +15,7 @@ static void (*const rooms[])(lua_State *L) = {
 	variable_register,
 	program_register,
 	perf_register,
+	exe_register,
 	link_register,
 	btf_register,
 	btf_handle_register,

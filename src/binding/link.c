@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../engine/attach_link.h"
+#include "../engine/attach_probe.h"
 #include "../engine/attach_xdp.h"
 #include "../engine/link_info.h"
 #include "../engine/probe.h"
@@ -64,6 +65,9 @@ void link_release(struct link *link)
 		sys_close(parts[i].fd);
 	if (link->attachment.class)
 		attachment_forget(&link->attachment);
+	/* Forked processes share the fds, and tracefs is everybody's. */
+	for (i = 0; i < link->part_count && link->process == sys_process_id(); i++)
+		attach_probe_remove(parts[i].event);
 	link->parts = NULL;
 	link->part_count = 0;
 	free(parts);
@@ -388,5 +392,8 @@ void link_register(lua_State *L)
 	handle_register(L, &link_class);
 	luaL_setfuncs(L, functions, 0);
 	link_trace_register(L);
+	link_probe_register(L);
+	link_multi_register(L);
+	link_tracing_register(L);
 	link_net_register(L);
 }

@@ -49,6 +49,40 @@ struct program *link_attach_program(lua_State *L, uint32_t type, uint32_t other)
 	return program;
 }
 
+int link_attach_pid(lua_State *L)
+{
+	bool is_there;
+
+	lua_getfield(L, 1, "pid");
+	is_there = !lua_isnil(L, -1);
+	lua_pop(L, 1);
+	return is_there ? (int)options_unsigned(L, 1, "pid", INT32_MAX, 0) : -1;
+}
+
+void link_attach_numbers(
+	lua_State *L, const char *name, uint64_t max, uint64_t *out, uint32_t count)
+{
+	struct compat_integer n;
+	const char *wrong;
+	uint32_t i;
+
+	lua_getfield(L, 1, name);
+	if (!lua_isnil(L, -1) && (!lua_istable(L, -1) || lua_rawlen(L, -1) != count))
+		link_attach_field_error(
+			L, name, "array of as many numbers as there are offsets expected");
+	for (i = 0; lua_istable(L, -1) && i < count; i++) {
+		lua_rawgeti(L, -1, (int)i + 1);
+		wrong = compat_to_integer(L, -1, &n);
+		if (!wrong && !compat_is_unsigned(&n, max))
+			wrong = "integer out of range";
+		if (wrong)
+			link_attach_field_error(L, name, wrong);
+		out[i] = n.value;
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+}
+
 /* Attaches one part. Collecting garbage may run code that closes the program. */
 static int attach_part(lua_State *L, const struct program *program, const struct link_kind *kind,
 	const void *target, uint32_t part, struct attach_hold *hold, struct error *err)

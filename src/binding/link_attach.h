@@ -31,6 +31,14 @@ const char *link_attach_optional_string(lua_State *L, const char *name);
 /* The field `program` of the options, of type `type` or `other`. It stays on the stack. */
 struct program *link_attach_program(lua_State *L, uint32_t type, uint32_t other);
 
+/* The process id in the options; nil is -1, all processes, and 0 the caller. */
+int link_attach_pid(lua_State *L);
+
+/* The numbers, up to `max`, of the array at field `name` into `out`, which has room for `count`:
+ * there must be as many. Where there is no such field `out` is left alone. */
+void link_attach_numbers(
+	lua_State *L, const char *name, uint64_t max, uint64_t *out, uint32_t count);
+
 /* Attaches the program at `index` in `parts` places, one for most; on top of the stack is the name
  * of what it is attached to, or nil. Pushes a Link; or nil, message, errno. */
 int link_attach(
@@ -38,6 +46,9 @@ int link_attach(
 
 /* The rooms of the kinds of links, each adding its functions to the table on top of the stack. */
 void link_trace_register(lua_State *L);
+void link_probe_register(lua_State *L);
+void link_multi_register(lua_State *L);
+void link_tracing_register(lua_State *L);
 void link_net_register(lua_State *L);
 
 #pragma GCC visibility pop

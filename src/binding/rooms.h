@@ -12,6 +12,7 @@ extern const struct handle_class map_class;
 extern const struct handle_class program_class;
 extern const struct handle_class link_class;
 extern const struct handle_class perf_class;
+extern const struct handle_class exe_class;
 
 void host_register(lua_State *L);
 void map_register(lua_State *L);
@@ -23,6 +24,7 @@ void type_register(lua_State *L);
 void memory_register(lua_State *L);
 void variable_register(lua_State *L);
 void perf_register(lua_State *L);
+void exe_register(lua_State *L);
 void btf_register(lua_State *L);
 void btf_handle_register(lua_State *L);
 void relocate_register(lua_State *L);
