@@ -129,7 +129,7 @@ describe("statistics of programs", function()
     end
     local counted = assert(p:stats())
     assert.is_true(plain(counted.run_cnt) >= 5 and plain(counted.run_time_ns) > 0)
-    assert.equal(0, plain(counted.recursion_misses))
+    assert.equal(0, plain(counted.recursion_misses) or 0) -- Linux 5.12
     assert.is_true(stats:close())
     assert.is_true(stats:is_closed())
     assert.equal("stats (closed)", tostring(stats))
@@ -156,12 +156,12 @@ describe("BTF in the kernel", function()
     for each in ebpf.btf_ids() do
       found = found or each == id
       local info = ebpf.btf_info(each)
-      kernel = kernel or info and info.kernel and info.name == "vmlinux"
+      kernel = kernel or info and (info.kernel == nil or info.kernel and info.name == "vmlinux") -- Linux 5.11
     end
     assert.is_true(found)
     assert.is_true(kernel)
     local info = assert(ebpf.btf_info(id))
-    assert.same({ id, false, "" }, { info.id, info.kernel, info.name })
+    assert.same({ id, false, "" }, { info.id, info.kernel or false, info.name or "" })
     assert.is_true(info.size > 100)
     local none, message, code = ebpf.btf_info(0x7fffffff)
     assert.is_nil(none)

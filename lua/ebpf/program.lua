@@ -13,10 +13,14 @@ local map = require "ebpf.map"
 --- of the
 --- last run and nanoseconds per run, an average
 ---@field run fun(self: ebpf.Program, options: ebpf.RunOptions): ebpf.RunResult?, string?, integer?
----@field info fun(self: ebpf.Program): table?, string?, integer? the fields of the kernel's struct bpf_prog_info
+---@field info fun(self: ebpf.Program): table?, string?, integer? the fields of the kernel's struct bpf_prog_info, and
+--- by the names of bpftool what that calls otherwise; see src/binding/program_info.c
 ---@field stats fun(self: ebpf.Program): table?, string?, integer? {run_time_ns=, run_cnt=, recursion_misses=}; the
---- kernel
---- counts while the sysctl kernel.bpf_stats_enabled is 1
+--- kernel counts while ebpf.enable_stats() is in force, or the sysctl kernel.bpf_stats_enabled is 1
+---@field instructions fun(self: ebpf.Program): ebpf.Instructions?, string?, integer? as the verifier left them, with
+--- names of functions, of the kernel's too, and lines of source, as far as they are known
+---@field lines fun(self: ebpf.Program): ebpf.Line[]?, string?, integer? where lines of source begin
+---@field jited fun(self: ebpf.Program): ebpf.Jited[]?, string?, integer? the machine code, function by function
 ---@field clone fun(self: ebpf.Program): ebpf.Program?, string?, integer? another for the same program; not pinned
 ---@field pin fun(self: ebpf.Program, path: string): true?, string?, integer? in a bpf file system. Another path
 --- moves the
@@ -34,6 +38,19 @@ local map = require "ebpf.map"
 ---@field section fun(self: ebpf.Program): string?
 ---@field abi fun(self: ebpf.Program): {type: string|integer}
 ---@field verifier_log fun(self: ebpf.Program): string? of loading, when a log_level was given
+
+---@class ebpf.Line
+---@field index integer into the instructions, from 1 on
+---@field file string
+---@field line integer
+---@field column integer
+---@field source string the text of the line
+---@field address integer? of the machine code, where the kernel tells
+
+---@class ebpf.Jited
+---@field name string
+---@field bytes string
+---@field address integer? where the kernel tells
 
 ---@class ebpf.RunOptions
 ---@field data string? the packet

@@ -219,8 +219,9 @@ static int event_info(lua_State *L)
  *   perf_event (Linux 6.6): tracepoint, cookie; or func, addr, offset, missed, cookie, retprobe; or
  *     file, offset, cookie, ref_ctr_offset (Linux 6.16), retprobe; or event_type, event_config,
  *     cookie
- *   kprobe_multi (Linux 6.6): func_cnt, flags, retprobe, missed, funcs = {{addr =, cookie =}, ...};
- *     the addresses are 0 where kptr_restrict hides them
+ *   kprobe_multi (Linux 6.6): func_cnt, flags, retprobe, missed,
+ *     funcs = {{addr =, cookie =, func =, module =}, ...}; the addresses are 0, and functions have no
+ *     names, where kernel.kptr_restrict hides them
  *   uprobe_multi (Linux 6.8): path, func_cnt, flags, retprobe, pid,
  *     funcs = {{offset =, ref_ctr_offset =, cookie =}, ...}
  *   xdp: ifindex (0: the interface is gone, or the link detached), and where this network namespace

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../engine/attach_xdp.h"
+#include "../engine/kernel_names.h"
 #include "../engine/sys_info.h"
 #include "info.h"
 #include "link.h"
@@ -291,11 +292,44 @@ static void set_details(lua_State *L, const struct link_info *info)
 		kind->set_more(L, info);
 }
 
+/* Pushes the functions of the kernel that the addresses of a kprobe_multi link are in; or nil. */
+static struct kernel_name *push_functions(
+	lua_State *L, const struct link_info *info, const uint64_t *addresses, uint32_t count)
+{
+	struct kernel_name *functions;
+	struct error ignored;
+	uint32_t i;
+
+	if (info->kernel.type != BPF_LINK_TYPE_KPROBE_MULTI || !addresses[0]) {
+		lua_pushnil(L);
+		return NULL;
+	}
+	functions = lua_newuserdata(L, (size_t)count * sizeof(*functions));
+	for (i = 0; i < count; i++) {
+		functions[i].address = addresses[i];
+		functions[i].index = i;
+	}
+	return kernel_names_find(functions, count, &ignored) < 0 ? NULL : functions;
+}
+
+/* Names one of the array on top. */
+static void set_function(lua_State *L, const struct kernel_name *function)
+{
+	if (!function->name[0])
+		return;
+	lua_rawgeti(L, -1, (int)function->index + 1);
+	info_set_string(L, "func", function->name);
+	if (function->module[0])
+		info_set_string(L, "module", function->module);
+	lua_pop(L, 1);
+}
+
 /* The field "funcs" of a link of many probes: an array of {addr=, cookie=} and the like. */
 static int set_arrays(lua_State *L, int fd, struct link_info *info, struct error *err)
 {
 	uint32_t count = link_info_count(info), i;
 	const char *const *names;
+	struct kernel_name *functions;
 	uint64_t *numbers;
 	int array;
 
@@ -305,6 +339,7 @@ static int set_arrays(lua_State *L, int fd, struct link_info *info, struct error
 	numbers = lua_newuserdata(L, (size_t)count * LINK_INFO_ARRAYS * sizeof(*numbers));
 	if (link_info_read_arrays(fd, info, numbers, err) < 0)
 		return -1;
+	functions = push_functions(L, info, numbers, count);
 	lua_createtable(L, (int)count, 0);
 	for (i = 0; i < count; i++) {
 		lua_createtable(L, 0, LINK_INFO_ARRAYS);
@@ -312,8 +347,10 @@ static int set_arrays(lua_State *L, int fd, struct link_info *info, struct error
 			info_set_u64(L, names[array], numbers[(size_t)count * array + i]);
 		lua_rawseti(L, -2, (int)i + 1);
 	}
-	lua_setfield(L, -3, "funcs");
-	lua_pop(L, 1);
+	for (i = 0; functions && i < count; i++)
+		set_function(L, &functions[i]);
+	lua_setfield(L, -4, "funcs");
+	lua_pop(L, 2);
 	return 0;
 }
 

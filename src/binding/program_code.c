@@ -6,6 +6,7 @@
 
 #include "../engine/btf.h"
 #include "../engine/probe.h"
+#include "../engine/xlated.h"
 #include "btf_object.h"
 #include "failure.h"
 #include "info.h"
@@ -109,10 +110,12 @@ static int add_types(
 /*
  * p:instructions() -> instructions, or nil, message, errno
  * What the program is in the kernel, after the verifier: dead code is gone, accesses to contexts
- * and calls are the kernel's own. A load of a map has the map's id in the place of an fd, a call of
- * a helper the distance from the kernel's __bpf_call_base. Functions are named, and lines of source known, as far
- * as the program has BTF and it may be opened (CAP_SYS_ADMIN). EPERM: without CAP_BPF, or where
- * kernel.kptr_restrict and net.core.bpf_jit_harden hide them.
+ * and many calls of helpers are the kernel's own. Loads of maps have ids in the place of fds; calls
+ * of the kernel, the distance from its __bpf_call_base; calls of functions, and loads of their
+ * addresses, are as in a program to load. Functions are named, and lines of source known, as far as
+ * the program has BTF and it may be opened (CAP_SYS_ADMIN); those of the kernel, as far as
+ * /proc/kallsyms shows addresses. EPERM: without CAP_BPF, or where the sysctls kernel.kptr_restrict
+ * and net.core.bpf_jit_harden hide them.
  */
 int program_instructions(lua_State *L)
 {
@@ -131,7 +134,10 @@ int program_instructions(lua_State *L)
 	list = insns_new(L);
 	if (insns_from_bytes(list, info->arrays[PROG_INFO_XLATED], info->counts[PROG_INFO_XLATED],
 		    &err) < 0 ||
-		add_types(list, info, btf, &err) < 0 || add_functions(L, list, info, btf, &err) < 0)
+		add_types(list, info, btf, &err) < 0 ||
+		add_functions(L, list, info, btf, &err) < 0 ||
+		xlated_describe(list, info->arrays[PROG_INFO_FUNCS], info->counts[PROG_INFO_FUNCS],
+			&err) < 0)
 		return failure_push(L, &err);
 	return 1;
 }
