@@ -4,3 +4,5 @@ max_line_length = 120
 exclude_files = { "build" }
 files["spec"] = { std = "+busted" }
 files["**/*.rockspec"] = { std = "+rockspec" }
+files["examples/**/*_nginx.lua"].std = "ngx_lua"
+files["examples/**/*_haproxy.lua"].read_globals = { "core" }

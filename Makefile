@@ -47,10 +47,12 @@ $(foreach lua,$(sort $(LUAS) $(LUA_PKG)),$(eval $(call module_rules,$(lua))))
 -include $(wildcard $(BUILD)/engine/*.d $(BUILD)/*/binding/*.d)
 
 # Everything that building, testing, linting, the benchmark and the examples need. Installs what is missing, nothing
-# else. LuaJIT is luajit2: Debian's nginx Lua module needs that one, and the two cannot be installed together.
+# else, and starts no service (RUNLEVEL). LuaJIT is luajit2: Debian's nginx Lua module needs that one, and the two
+# cannot be installed together.
 PACKAGES = gcc libc6-dev pkg-config libelf-dev clang llvm libbpf-dev \
 	lua5.4 liblua5.4-dev lua5.3 liblua5.3-dev lua5.1 liblua5.1-0-dev luajit2 libluajit2-5.1-dev \
-	lua-busted lua-luv lua-cqueues luarocks \
+	lua-busted lua-luv lua-cqueues lua-socket lua-copas lua-http luarocks \
+	nginx libnginx-mod-http-lua haproxy curl wrk \
 	clang-format lua-check cppcheck valgrind \
 	bpftool iproute2 util-linux procps binutils ca-certificates
 deps:
@@ -59,7 +61,7 @@ deps:
 	done; \
 	[ -z "$$missing" ] && exit 0; \
 	set -ex; apt-get update; \
-	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing
+	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing
 
 # Objects for the tests and examples, compiled as users do. A source asks for more variants in a comment:
 # "variants: nodebug" (without -g, so without BTF) and "bigendian".

@@ -147,12 +147,13 @@ function wait.haproxy(reader)
   return look_again(reader, sleep_in_haproxy)
 end
 
--- What copas takes for a socket: it says whether there is a sample, and leaves it there. A closed reader is ready, too.
+-- What copas takes for a socket: it says whether there is a sample, and leaves it there. A closed reader is ready, too:
+-- luasocket's select looks no further at the fd of a socket that is dirty.
 local function new_socket(reader)
-  local socket = {}
+  local socket, fd = {}, reader:fd()
 
   function socket.getfd()
-    return reader:fd() or -1
+    return fd
   end
 
   function socket.dirty()
@@ -165,6 +166,9 @@ local function new_socket(reader)
     end
     return nil, "timeout"
   end
+
+  -- Copas closes what a thread waited for when the thread ends; the reader is not its own.
+  function socket.close() end
 
   return socket
 end

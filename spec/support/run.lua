@@ -39,7 +39,7 @@ end
 
 local function spec_files()
   local files = {}
-  for path in shell("ls spec/*_spec.lua"):gmatch("[^\n]+") do
+  for path in shell("ls spec/*_spec.lua spec/embed/*_spec.lua"):gmatch("[^\n]+") do
     files[#files + 1] = path
   end
   return files
@@ -112,6 +112,12 @@ local function run_file(lua, file)
   return sum
 end
 
+-- Whether the file is for that Lua: one may begin with the line "-- luas: luajit lua5.3", of hosts that have these.
+local function is_for(lua, file)
+  local only = shell("head -n 1 " .. file):match("^%-%- luas: (.*)\n")
+  return not only or (" " .. only .. " "):find(" " .. lua .. " ", 1, true)
+end
+
 local function add(total, sum)
   for key, value in pairs(sum) do
     total[key] = total[key] + value
@@ -137,7 +143,9 @@ for _, lua in ipairs(luas) do
   assert(execute(("mkdir -p %s/test/%s"):format(build, lua)) == 0)
   local sum = { passed = 0, failed = 0, skipped = 0 }
   for _, file in ipairs(files) do
-    add(sum, run_file(lua, file))
+    if is_for(lua, file) then
+      add(sum, run_file(lua, file))
+    end
   end
   print(("%-7s %s"):format(lua, describe(sum)))
   add(total, sum)
