@@ -86,26 +86,28 @@ describe("examples/lister.lua", function()
   it("lists maps, programs and links with who holds them", function()
     local directory = support.bpffs()
     local path = ("%s/bpf/link.bpf.o"):format(os.getenv("EBPF_BUILD") or "build")
-    local c = support.closing(assert(ebpf.load(path, { programs = { "raw" } })))
-    local link = support.closing(assert(c.programs.raw:attach()))
-    assert(c.maps.renames:pin(directory .. "/renames"))
+    local c = support.closing(assert(ebpf.load(path, { programs = { "first" } })))
+    local raw = support.closing(assert(ebpf.new_program { type = "raw_tracepoint", name = "raw", license = "GPL",
+      instructions = ebpf.asm.parse "r0 = 0; exit" }))
+    local link = support.closing(assert(raw:attach { name = "task_rename" }))
+    assert(c.maps.packets:pin(directory .. "/packets"))
     local output, status = support.run(lister)
     assert.equal(0, status, output)
     assert.truthy(output:find("^MAPS\n.*\nPROGRAMS\n.*\nLINKS\n"), output)
     local me = "%(" .. support.read_file("/proc/self/stat"):match("^%d+") .. "%)"
     for _, wanted in ipairs {
-      ("\n%d: %s  renames\n        bytes_key 4"):format(c.maps.renames:info().id, c.maps.renames:info().type),
-      "\n        pinned " .. directory:gsub("%-", "%%-") .. "/renames\n        pids [^\n]*" .. me,
+      ("\n%d: %s  packets\n        bytes_key 4"):format(c.maps.packets:info().id, c.maps.packets:info().type),
+      "\n        pinned " .. directory:gsub("%-", "%%-") .. "/packets\n        pids [^\n]*" .. me,
       ("\n%d: raw_tracepoint  raw  tag %%x+  gpl\n        loaded_at 2[%%d%%-]+T[%%d:]+  uid 0\n")
-        :format(c.programs.raw:info().id),
-      ("\n%d: raw_tracepoint  prog %d\n        tp_name task_rename"):format(link:info().id, c.programs.raw:info().id),
+        :format(raw:info().id),
+      ("\n%d: raw_tracepoint  prog %d\n        tp_name task_rename"):format(link:info().id, raw:info().id),
     } do
       assert.truthy(output:find(wanted), wanted .. " in " .. output)
     end
     output, status = support.run(lister .. " links")
     assert.equal(0, status, output)
     assert.truthy(output:find("^LINKS\n") and not output:find("PROGRAMS", 1, true), output)
-    assert(c.maps.renames:unpin())
+    assert(c.maps.packets:unpin())
   end)
 
   it("says what is missing, and fails", function()

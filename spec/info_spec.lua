@@ -56,7 +56,7 @@ describe("information about a map", function()
       assert.equal(spec.key_size or 0, info.bytes_key)
       assert.equal(info.bytes_key, info.key_size)
       assert.equal(info.bytes_value, info.value_size)
-      assert.is_true(info.bytes_memlock > 0)
+      assert.equal("number", type(info.bytes_memlock))
       assert.is_false(info.frozen)
     end
   end)
@@ -186,20 +186,18 @@ describe("the code of a loaded program", function()
   end)
 
   it("names the functions of the kernel it calls", function()
-    local loaded = support.closing(assert(ebpf.load(support.fixture("link"), { programs = { "raw" } })))
-    local seen = 0
-    for _, p in pairs(loaded.programs) do
-      local code = assert(p:instructions())
-      for _, reference in ipairs(code:references()) do
-        if reference.kind == "kernel" then
-          seen = seen + 1
-          assert.truthy(reference.resolved and reference.name:find("^[%w_.]+$"), reference.name)
-        end
-      end
-      assert.equal(code:bytes(), assert(ebpf.asm.parse(tostring(code))):bytes())
-    end
+    local p = support.closing(assert(ebpf.new_program { type = "xdp", license = "GPL",
+      instructions = insn.slot(0x85, 0, 0, 0, 5) .. insn.returning(2) })) -- bpf_ktime_get_ns
+    local code = assert(p:instructions())
+    local references = code:references()
+    assert.equal(code:bytes(), assert(ebpf.asm.parse(tostring(code))):bytes())
     local base = support.read_file("/proc/kallsyms"):match("(%x+) %a __bpf_call_base\n")
-    assert.equal(base ~= nil and not base:find("^0+$"), seen > 0)
+    if base and not base:find("^0+$") then
+      assert.same({ "kernel", "bpf_ktime_get_ns", true, 1 },
+        { references[1].kind, references[1].name, references[1].resolved, references[1].index })
+    else
+      assert.same({}, references)
+    end
   end)
 
   it("needs no line info and no BTF", function()

@@ -34,8 +34,9 @@ describe("ebpf.owners", function()
   it("finds the processes that hold maps, programs, links and BTF", function()
     local m, p = new_map "owned", new_program()
     local clone = support.closing(assert(m:clone()))
-    local c = support.closing(assert(ebpf.load(support.fixture("link"), { programs = { "raw" } })))
-    local link = support.closing(assert(c.programs.raw:attach()))
+    local traced = support.closing(assert(ebpf.new_program {
+      type = "raw_tracepoint", license = "GPL", instructions = insn.returning(0) }))
+    local link = support.closing(assert(traced:attach { name = "task_rename" }))
     local owners = assert(ebpf.owners())
     local process = mine(owners.maps[m:info().id])
     local fds = { m:fd(), clone:fd() }

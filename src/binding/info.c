@@ -11,6 +11,7 @@ static const size_t sizes[] = {
 	[INFO_U32] = sizeof(uint32_t),
 	[INFO_I32] = sizeof(int32_t),
 	[INFO_U64] = sizeof(uint64_t),
+	[INFO_LATE] = sizeof(uint64_t),
 	[INFO_NAMED] = sizeof(uint32_t),
 	[INFO_FLAG] = sizeof(uint32_t),
 	[INFO_NAME] = BPF_OBJ_NAME_LEN,
@@ -56,7 +57,7 @@ static void push_field(lua_State *L, const struct info_field *field, const char 
 	uint64_t wide = 0;
 	uint32_t value = 0;
 
-	if (field->kind == INFO_U64)
+	if (field->kind == INFO_U64 || field->kind == INFO_LATE)
 		memcpy(&wide, at, sizeof(wide));
 	else if (field->kind != INFO_NAME && field->kind != INFO_TAG)
 		memcpy(&value, at, sizeof(value));
@@ -69,6 +70,12 @@ static void push_field(lua_State *L, const struct info_field *field, const char 
 		break;
 	case INFO_U64:
 		compat_push_u64(L, wide, INT64_EXACT);
+		break;
+	case INFO_LATE:
+		if (wide)
+			compat_push_u64(L, wide, INT64_EXACT);
+		else
+			lua_pushnil(L);
 		break;
 	case INFO_NAMED:
 		options_push_name(L, field->names, value);

@@ -12,6 +12,7 @@ enum info_kind {
 	INFO_U32,
 	INFO_I32,
 	INFO_U64,
+	INFO_LATE, /* u64 that came later than what lies behind it: 0 may mean that it is not told */
 	INFO_NAMED, /* u32: its name in a table of names, or the number */
 	INFO_FLAG, /* u32: whether it is not 0 */
 	INFO_NAME, /* char[BPF_OBJ_NAME_LEN], up to NUL */

@@ -213,15 +213,16 @@ static int event_info(lua_State *L)
 
 /*
  * link:info(): a table {type, id, prog_id} and what the type has besides, named as bpftool names
- * it; 64-bit numbers as everywhere. What the running kernel does not tell is nil.
+ * it. What the running kernel does not tell is nil; cookies, counts of what was missed and
+ * ref_ctr_offset are nil also when they are 0, as kernels that do not tell them say 0.
  *   raw_tracepoint: tp_name, cookie (Linux 6.17)
  *   tracing: attach_type, target_obj_id, target_btf_id, cookie (Linux 6.17), prog_type
- *   perf_event (Linux 6.6): tracepoint, cookie; or func, addr, offset, missed, cookie, retprobe; or
- *     file, offset, cookie, ref_ctr_offset (Linux 6.16), retprobe; or event_type, event_config,
- *     cookie
- *   kprobe_multi (Linux 6.6): func_cnt, flags, retprobe, missed,
- *     funcs = {{addr =, cookie =, func =, module =}, ...}; the addresses are 0, and functions have no
- *     names, where kernel.kptr_restrict hides them
+ *   perf_event (Linux 6.6; cookies 6.9): tracepoint, cookie; or func, addr, offset, missed, cookie,
+ *     retprobe; or file, offset, cookie, ref_ctr_offset (Linux 6.16), retprobe; or event_type,
+ *     event_config, cookie
+ *   kprobe_multi (Linux 6.6): func_cnt, flags, retprobe, missed (Linux 6.7), funcs = {{addr =, func =,
+ *     module =, cookie =}, ...} (cookies from Linux 6.9 on); the addresses are 0, and functions have
+ *     no names, where kernel.kptr_restrict hides them
  *   uprobe_multi (Linux 6.8): path, func_cnt, flags, retprobe, pid,
  *     funcs = {{offset =, ref_ctr_offset =, cookie =}, ...}
  *   xdp: ifindex (0: the interface is gone, or the link detached), and where this network namespace

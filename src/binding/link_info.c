@@ -22,7 +22,7 @@ static const struct info_field common[] = {
 };
 
 static const struct info_field raw_tracepoint[] = {
-	{"cookie", AT(raw_tracepoint.cookie), INFO_U64, NULL},
+	{"cookie", AT(raw_tracepoint.cookie), INFO_LATE, NULL},
 	{NULL, 0, INFO_U32, NULL},
 };
 
@@ -30,7 +30,7 @@ static const struct info_field tracing[] = {
 	{"attach_type", AT(tracing.attach_type), INFO_NAMED, &names_attach_types},
 	{"target_obj_id", AT(tracing.target_obj_id), INFO_U32, NULL},
 	{"target_btf_id", AT(tracing.target_btf_id), INFO_U32, NULL},
-	{"cookie", AT(tracing.cookie), INFO_U64, NULL},
+	{"cookie", AT(tracing.cookie), INFO_LATE, NULL},
 	{NULL, 0, INFO_U32, NULL},
 };
 
@@ -79,7 +79,7 @@ static const struct info_field sockmap[] = {
 static const struct info_field kprobe_multi[] = {
 	{"func_cnt", AT(kprobe_multi.count), INFO_U32, NULL},
 	{"flags", AT(kprobe_multi.flags), INFO_U32, NULL},
-	{"missed", AT(kprobe_multi.missed), INFO_U64, NULL},
+	{"missed", AT(kprobe_multi.missed), INFO_LATE, NULL},
 	{NULL, 0, INFO_U32, NULL},
 };
 
@@ -123,26 +123,26 @@ static const struct {
 static const struct info_field perf_kprobe[] = {
 	{"addr", AT(perf_event.kprobe.addr), INFO_U64, NULL},
 	{"offset", AT(perf_event.kprobe.offset), INFO_U32, NULL},
-	{"missed", AT(perf_event.kprobe.missed), INFO_U64, NULL},
-	{"cookie", AT(perf_event.kprobe.cookie), INFO_U64, NULL},
+	{"missed", AT(perf_event.kprobe.missed), INFO_LATE, NULL},
+	{"cookie", AT(perf_event.kprobe.cookie), INFO_LATE, NULL},
 	{NULL, 0, INFO_U32, NULL},
 };
 
 static const struct info_field perf_uprobe[] = {
 	{"offset", AT(perf_event.uprobe.offset), INFO_U32, NULL},
-	{"cookie", AT(perf_event.uprobe.cookie), INFO_U64, NULL},
-	{"ref_ctr_offset", AT(perf_event.uprobe.ref_ctr_offset), INFO_U64, NULL},
+	{"cookie", AT(perf_event.uprobe.cookie), INFO_LATE, NULL},
+	{"ref_ctr_offset", AT(perf_event.uprobe.ref_ctr_offset), INFO_LATE, NULL},
 	{NULL, 0, INFO_U32, NULL},
 };
 
 static const struct info_field perf_tracepoint[] = {
-	{"cookie", AT(perf_event.tracepoint.cookie), INFO_U64, NULL},
+	{"cookie", AT(perf_event.tracepoint.cookie), INFO_LATE, NULL},
 	{NULL, 0, INFO_U32, NULL},
 };
 
 static const struct info_field perf_event[] = {
 	{"event_type", AT(perf_event.event.type), INFO_NAMED, &names_perf_types},
-	{"cookie", AT(perf_event.event.cookie), INFO_U64, NULL},
+	{"cookie", AT(perf_event.event.cookie), INFO_LATE, NULL},
 	{NULL, 0, INFO_U32, NULL},
 };
 
@@ -292,6 +292,13 @@ static void set_details(lua_State *L, const struct link_info *info)
 		kind->set_more(L, info);
 }
 
+static bool is_zero(const uint64_t *numbers, uint32_t count)
+{
+	while (count > 0 && !numbers[count - 1])
+		count--;
+	return count == 0;
+}
+
 /* Pushes the functions of the kernel that the addresses of a kprobe_multi link are in; or nil. */
 static struct kernel_name *push_functions(
 	lua_State *L, const struct link_info *info, const uint64_t *addresses, uint32_t count)
@@ -328,17 +335,23 @@ static void set_function(lua_State *L, const struct kernel_name *function)
 static int set_arrays(lua_State *L, int fd, struct link_info *info, struct error *err)
 {
 	uint32_t count = link_info_count(info), i;
-	const char *const *names;
+	const char *names[LINK_INFO_ARRAYS];
 	struct kernel_name *functions;
 	uint64_t *numbers;
 	int array;
 
 	if (!count)
 		return 0;
-	names = kinds[info->kernel.type].arrays;
+	memcpy(names, kinds[info->kernel.type].arrays, sizeof(names));
 	numbers = lua_newuserdata(L, (size_t)count * LINK_INFO_ARRAYS * sizeof(*numbers));
 	if (link_info_read_arrays(fd, info, numbers, err) < 0)
 		return -1;
+	/* Cookies came later than the rest: all 0, they may not be told. */
+	for (array = 0; array < LINK_INFO_ARRAYS && names[array]; array++) {
+		if (strcmp(names[array], "cookie") == 0 &&
+			is_zero(numbers + (size_t)count * array, count))
+			names[array] = NULL;
+	}
 	functions = push_functions(L, info, numbers, count);
 	lua_createtable(L, (int)count, 0);
 	for (i = 0; i < count; i++) {

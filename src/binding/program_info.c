@@ -72,6 +72,8 @@ struct prog_info *program_info_push(lua_State *L, uint32_t want)
 	luaL_setmetatable(L, CLASS);
 	if (prog_info_read(p->handle.fd, info, want, &err) == 0)
 		return info;
+	if (err.code == ENODEV)
+		error_append(&err, ": the network device that it was loaded for is gone");
 	error_prefix(&err, "ask about program \"%s\"", program_push_string(L, 1, "name"));
 	failure_push(L, &err);
 	return NULL;
@@ -128,8 +130,9 @@ static void set_memlock(lua_State *L, int fd)
  * netns_dev, netns_ino (of a program offloaded to a device), xlated_prog_len = bytes_xlated,
  * jited_prog_len = bytes_jited, jited (boolean), bytes_memlock, btf_id, attach_btf_id,
  * attach_btf_obj_id, nr_jited_ksyms (how many functions there are), nr_func_info, nr_line_info,
- * nr_jited_line_info, verified_insns, run_time_ns, run_cnt, recursion_misses. An id of 0 is none.
- * What the running kernel does not tell is nil. Lengths are 0 without CAP_BPF.
+ * nr_jited_line_info, verified_insns, run_time_ns, run_cnt, recursion_misses, orphaned (false). An
+ * id of 0 is none. What the running kernel does not tell is nil. Lengths are 0 without CAP_BPF.
+ * ENODEV: it was loaded for a network device that is gone, which bpftool calls orphaned.
  */
 int program_info(lua_State *L)
 {
@@ -145,6 +148,8 @@ int program_info(lua_State *L)
 		lua_pushboolean(L, info->kernel.gpl_compatible);
 		lua_setfield(L, -2, "gpl_compatible");
 	}
+	lua_pushboolean(L, 0); /* else it is an error */
+	lua_setfield(L, -2, "orphaned");
 	set_map_ids(L, info);
 	set_loaded_at(L, info);
 	set_memlock(L, p->handle.fd);
