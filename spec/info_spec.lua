@@ -99,6 +99,14 @@ describe("information about a program", function()
     assert.is_true(count > 0)
   end)
 
+  it("has the whole name, where the program's BTF tells", function()
+    local c = support.closing(assert(ebpf.load(support.fixture("targets"), { programs = { "calls_replaceable" } })))
+    local id = c.programs.calls_replaceable:info().id
+    local info = assert(support.closing(assert(ebpf.program_from_id(id))):info())
+    assert.equal("calls_replaceable", info.name)
+    assert_covers(shown("prog", id), info)
+  end)
+
   it("counts no runs by itself", function()
     local p = support.closing(assert(ebpf.new_program { type = "xdp", license = "GPL",
       instructions = insn.returning(2) }))

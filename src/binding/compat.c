@@ -137,6 +137,11 @@ static const char *cdata_to_integer(lua_State *L, int index, struct compat_integ
 	return "integer expected";
 }
 
+void compat_push_digits(lua_State *L, uint64_t value)
+{
+	lua_pushinteger(L, (lua_Integer)value);
+}
+
 #else
 
 /* Not in lua.h of PUC 5.1; LuaJIT's cdata has had this type tag since 2.0. */
@@ -200,6 +205,20 @@ void compat_push_u64(lua_State *L, uint64_t value, enum int64_mode mode)
 		luaL_error(L, "value %s is not exact as a Lua number", text);
 	}
 	lua_pushnumber(L, (lua_Number)value);
+}
+
+void compat_push_digits(lua_State *L, uint64_t value)
+{
+	char text[32];
+
+	if (push_cdata(L, NEW_U64, value))
+		return;
+	if (is_exact(value)) {
+		lua_pushnumber(L, (lua_Number)value);
+		return;
+	}
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	lua_pushstring(L, text);
 }
 
 void compat_push_i64(lua_State *L, int64_t value, enum int64_mode mode)

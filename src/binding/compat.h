@@ -60,6 +60,10 @@ void compat_push_u64(lua_State *L, uint64_t value, enum int64_mode mode);
 void compat_push_i64(lua_State *L, int64_t value, enum int64_mode mode);
 #endif
 
+/* For one of many fields, which must not spoil the others: as INT64_EXACT, but on PUC 5.1 what is not
+ * exact as a number is a string of decimal digits. */
+void compat_push_digits(lua_State *L, uint64_t value);
+
 /* An exact integer out of a Lua value. */
 struct compat_integer {
 	uint64_t value; /* in two's complement */

@@ -26,7 +26,7 @@ void info_set_integer(lua_State *L, const char *name, uint32_t value)
 
 void info_set_u64(lua_State *L, const char *name, uint64_t value)
 {
-	compat_push_u64(L, value, INT64_EXACT);
+	compat_push_digits(L, value);
 	lua_setfield(L, -2, name);
 }
 
@@ -69,11 +69,11 @@ static void push_field(lua_State *L, const struct info_field *field, const char 
 		lua_pushinteger(L, (lua_Integer)(int32_t)value);
 		break;
 	case INFO_U64:
-		compat_push_u64(L, wide, INT64_EXACT);
+		compat_push_digits(L, wide);
 		break;
 	case INFO_LATE:
 		if (wide)
-			compat_push_u64(L, wide, INT64_EXACT);
+			compat_push_digits(L, wide);
 		else
 			lua_pushnil(L);
 		break;

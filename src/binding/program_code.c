@@ -62,6 +62,27 @@ static const char *function_name(lua_State *L, const struct prog_info *info, con
 	return out;
 }
 
+void program_info_complete_name(lua_State *L, const char *cut)
+{
+	int top = lua_gettop(L);
+	const struct prog_info *info = program_info_push(L, PROG_INFO_WANT(PROG_INFO_FUNCS));
+	const struct abi_func_info *funcs;
+	const struct btf *btf;
+	const char *name = "";
+
+	if (info && info->counts[PROG_INFO_FUNCS]) {
+		funcs = info->arrays[PROG_INFO_FUNCS];
+		btf = push_btf(L, info);
+		if (btf)
+			name = btf_name(btf, btf_type(btf, funcs[0].type_id));
+		if (strncmp(name, cut, strlen(cut)) == 0) {
+			lua_pushstring(L, name);
+			lua_setfield(L, top, "name");
+		}
+	}
+	lua_settop(L, top);
+}
+
 /* Where functions begin, as far as the kernel has been told. */
 static int add_functions(lua_State *L, struct insns *list, const struct prog_info *info,
 	const struct btf *btf, struct error *err)

@@ -125,8 +125,9 @@ static void set_memlock(lua_State *L, int fd)
 /*
  * p:info() -> table, or nil, message, errno
  * The fields of struct bpf_prog_info, by its names, and by bpftool's where these differ: type (a
- * name), id, name (at most 15 bytes), tag (hex), load_time (nanoseconds since boot), loaded_at
- * (seconds since 1970), created_by_uid = uid, map_ids (array), gpl_compatible (boolean), ifindex,
+ * name), id, name (the 15 bytes that the kernel keeps; whole where its BTF tells), tag (hex),
+ * load_time (nanoseconds since boot), loaded_at (seconds since 1970), created_by_uid = uid, map_ids
+ * (array), gpl_compatible (boolean), ifindex,
  * netns_dev, netns_ino (of a program offloaded to a device), xlated_prog_len = bytes_xlated,
  * jited_prog_len = bytes_jited, jited (boolean), bytes_memlock, btf_id, attach_btf_id,
  * attach_btf_obj_id, nr_jited_ksyms (how many functions there are), nr_func_info, nr_line_info,
@@ -138,6 +139,7 @@ int program_info(lua_State *L)
 {
 	const struct program *p = handle_check(L, 1, &program_class);
 	const struct prog_info *info = program_info_push(L, PROG_INFO_WANT(PROG_INFO_MAP_IDS));
+	char name[BPF_OBJ_NAME_LEN + 1] = "";
 
 	if (!info)
 		return 3;
@@ -150,6 +152,9 @@ int program_info(lua_State *L)
 	}
 	lua_pushboolean(L, 0); /* else it is an error */
 	lua_setfield(L, -2, "orphaned");
+	memcpy(name, info->kernel.name, sizeof(info->kernel.name));
+	if (strlen(name) == BPF_OBJ_NAME_LEN - 1)
+		program_info_complete_name(L, name);
 	set_map_ids(L, info);
 	set_loaded_at(L, info);
 	set_memlock(L, p->handle.fd);
