@@ -76,10 +76,8 @@ describe("a link", function()
     end)
 
     it("tells the program its cookie, where the kernel has them", function()
-      local link, message = ebpf.link.raw_tracepoint { program = program, name = "task_rename", cookie = 77 }
-      if not link then
-        support.skip_if_unsupported(message, "cookie")
-      end
+      local link = support.granted("6.10", "the cookie of a raw tracepoint",
+        ebpf.link.raw_tracepoint { program = program, name = "task_rename", cookie = 77 })
       rename()
       assert.equal(77, number(collection.maps.cookies:get(process)))
       assert.equal(77, number(link:info().cookie))

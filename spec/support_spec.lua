@@ -62,13 +62,13 @@ end)
 
 describe("the runner of the suite", function()
   -- Runs a spec of its own in a process of its own, and says what the runner made of it.
-  local function verdict(text)
+  local function verdict(text, environment)
     local dir = support.tmpdir()
     local path = dir .. "/made_spec.lua"
     support.write_file(path, text)
     local build = dir .. "/build"
-    local command = ("EBPF_BUILD=%s %s spec/support/run.lua %s -- %s")
-      :format(build, support.lua, support.lua_name, path)
+    local command = ("%s EBPF_BUILD=%s %s spec/support/run.lua %s -- %s")
+      :format(environment or "EBPF_STRICT_SKIPS=", build, support.lua, support.lua_name, path)
     local output, status = support.run(command)
     return (support.read_file(build .. "/test/total"):gsub("\n", "")), output, status
   end
@@ -79,6 +79,23 @@ describe("the runner of the suite", function()
       it("fails", function() assert.equal(1, 2) end)
       it("skips", function() pending("because") end)]])
     assert.same({ "1 passed, 1 failed, 1 skipped", 1 }, { total, status })
+  end)
+
+  it("skips what the kernel is too old for, and fails for what it should have", function()
+    local text = [[
+      local support = require "spec.support"
+      it("waits", function() support.needs("99.0", "tomorrow") end)
+      it("waits, and says why", function() support.granted("99.0", "tomorrow", nil, "not supported") end)
+      it("has it", function() assert.same({ 1, 2 }, { support.granted("3.0", "yesterday", 1, 2) }) end)
+      it("fails", function() support.granted("3.0", "yesterday", nil, "not supported") end)
+      it("may lack it", function() support.granted("3.0", "kprobe of a function", nil, "not supported") end)
+      it("skips", function() pending("because") end)]]
+    local total, output = verdict(text)
+    assert.equal("1 passed, 1 failed, 4 skipped", total)
+    assert.truthy(output:find("tomorrow needs Linux 99.0, this is " .. support.kernel .. ": not supported", 1, true))
+    assert.truthy(output:find("yesterday is refused by Linux " .. support.kernel, 1, true))
+    assert.truthy(output:find("kprobe of a function is not in this kernel: not supported", 1, true))
+    assert.equal("1 passed, 3 failed, 2 skipped", (verdict(text, "EBPF_STRICT_SKIPS=1")))
   end)
 
   it("fails when a test ends the process", function()

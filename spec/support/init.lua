@@ -317,17 +317,50 @@ function support.close_handles(closes)
   end
 end
 
-local unsupported = { "EOPNOTSUPP", "ENOTSUPP", "not supported", "EPROTONOSUPPORT", "ENOSYS" }
+--- The release of the running kernel, as `uname -r` prints it.
+support.kernel = support.read_file("/proc/sys/kernel/osrelease"):match("%S+")
 
---- Skips the test when the kernel itself said that it does not know the feature; else does nothing.
--- @param message the error message, with the kernel's words
--- @param feature what was tried
-function support.skip_if_unsupported(message, feature)
-  for _, words in ipairs(unsupported) do
-    if message and message:find(words, 1, true) then
-      support.pending(feature .. ": " .. message)
-    end
+--- Whether the running kernel is at least of this version, as "5.15".
+function support.kernel_is(version)
+  local function number(text)
+    local major, minor = text:match("^(%d+)%.(%d+)")
+    return major * 1000 + minor
   end
+  return number(support.kernel) >= number(version)
+end
+
+-- What a kernel of any age may have been built without, or be locked down against. Debian's kernels in the virtual
+-- machines of `make vm` have all of it.
+local optional = {}
+for name in ([[fentry fexit fmod_ret lsm lsm_cgroup freplace kprobe kretprobe kprobe_multi kprobe_session ksyscall
+    kretsyscall netkit hardware_event probe_write_user]]):gmatch("%S+") do
+  optional[name] = true
+end
+
+--- Skips the test when the running kernel is older than the feature. When it is not, there is no excuse: the refusal,
+--- if it is told, fails the test, unless this is another kernel than Debian's and the feature one that kernels may
+--- lack.
+-- @param since the Linux that has it first, as "5.15"
+-- @param feature what was tried; its first word may be a name of the list above
+-- @param refusal nil, or the error message, with the kernel's words
+function support.needs(since, feature, refusal)
+  local words = refusal and ": " .. refusal or ""
+  if not support.kernel_is(since) then
+    support.pending(("%s needs Linux %s, this is %s%s"):format(feature, since, support.kernel, words))
+  elseif refusal and optional[feature:match("^[%w_]+")] and os.getenv("EBPF_STRICT_SKIPS") ~= "1" then
+    support.pending(("%s is not in this kernel%s"):format(feature, words))
+  elseif refusal then
+    error(("%s is refused by Linux %s, which is new enough for it%s"):format(feature, support.kernel, words), 2)
+  end
+end
+
+--- Hands through what a call returned, like assert, but when it was refused asks `support.needs` whether it may be.
+-- @usage local link = support.granted("6.6", "tcx", ebpf.link.tcx(options))
+function support.granted(since, feature, result, message, ...)
+  if result == nil or result == false then
+    support.needs(since, feature, tostring(message))
+  end
+  return result, message, ...
 end
 
 --- Skips the test when a command that prepares it is refused, in the kernel's words: a chroot, for instance, has no
