@@ -445,14 +445,17 @@ describe("sections of data", function()
     assert.equal(2 ^ 30, object.maps[".bss"].value_size)
   end)
 
-  it("of struct_ops are left alone, and its programs parsed", function()
+  it("of struct_ops are maps of the structs in them", function()
     local object = assert(spec.load(compile([[
       struct ops { int (*init)(void *); } ;
       SEC("struct_ops/init") int init_it(void *ctx) { return 0; }
       SEC(".struct_ops") struct ops my_ops = { .init = init_it };]])))
     assert.equal("struct_ops", object.programs.init_it.type)
-    assert.is_nil(object.programs.init_it.attach_to)
-    assert.is_nil(next(object.maps))
+    assert.equal("ops:init", object.programs.init_it.attach_to)
+    local map = object.maps.my_ops
+    assert.same({ "struct_ops", "ops", 8, 0, true },
+      { map.type, map.struct, map.value_size, map.flags, map.autocreate })
+    assert.same({ init = "init_it" }, map.members)
   end)
 end)
 

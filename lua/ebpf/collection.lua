@@ -1,8 +1,10 @@
 --- Collections: all maps and programs of an object file in the kernel, wired together.
 local core = require "ebpf.core"
+local link_struct_ops = require "ebpf.link_struct_ops"
 local link_user = require "ebpf.link_user"
 local map = require "ebpf.map"
 local spec = require "ebpf.spec"
+local struct_ops = require "ebpf.struct_ops"
 local variable = require "ebpf.variable"
 
 local collection = {}
@@ -13,7 +15,7 @@ local EEXIST, EINVAL, ENOENT, ENOEXEC = core.errno.EEXIST, core.errno.EINVAL, co
 ---@field maps table<string, ebpf.Map> by the names of the spec
 ---@field programs table<string, ebpf.Program>
 ---@field variables table<string, ebpf.Variable> by name; reading this for the first time maps their sections
----@field links table<string, ebpf.Link> what attach() has attached, by the names of the programs
+---@field links table<string, ebpf.Link> what attach() has attached, by the names of the programs and struct_ops maps
 local Collection = {}
 
 -- Where the variables of each collection lie, and the maps of their sections. Once they are in use, the memory instead.
@@ -27,6 +29,15 @@ local function sorted_names(t)
   end
   table.sort(names)
   return names
+end
+
+--- A copy of a spec to be changed; what is in its fields is shared.
+local function shallow_copy(from)
+  local copy = {}
+  for field, value in pairs(from) do
+    copy[field] = value
+  end
+  return copy
 end
 
 local function close_all(handles)
@@ -64,14 +75,27 @@ function Collection:take_program(name)
   return taken
 end
 
+local function is_unattached(self, name)
+  local link = self.links[name]
+  return not link or link:is_closed()
+end
+
+local function is_struct_ops(candidate)
+  return candidate ~= nil and (candidate:abi() or {}).type == "struct_ops"
+end
+
 --- What to attach: names to options, from an array of names, a table of options by name, or a mixture.
 -- @return the table, or nil and what is wrong with the argument
 local function wanted_links(self, names)
   local wanted = {}
   if names == nil then
     for name in pairs(self.programs) do
-      local link = self.links[name]
-      if not link or link:is_closed() then
+      if is_unattached(self, name) and self.programs[name]:type() ~= "struct_ops" then
+        wanted[name] = {}
+      end
+    end
+    for name, candidate in pairs(self.maps) do
+      if is_unattached(self, name) and is_struct_ops(candidate) then
         wanted[name] = {}
       end
     end
@@ -86,7 +110,7 @@ local function wanted_links(self, names)
     elseif type(options) ~= "table" then
       return nil, ("attach: the options of '%s' must be a table"):format(tostring(name))
     end
-    if not self.programs[name] then
+    if not self.programs[name] and not is_struct_ops(self.maps[name]) then
       return nil, ("attach: no program is called '%s'"):format(tostring(name))
     end
     wanted[name] = options or wanted[name] or {}
@@ -96,18 +120,23 @@ end
 
 --- Attaches one program by a name that has no link yet. Wrong options raise.
 local function attach_one(self, name, options)
-  local link = self.links[name]
-  if link and not link:is_closed() then
+  if not is_unattached(self, name) then
     return nil, ("attach \"%s\": the collection has attached it already: close that link first, or attach the program "
       .. "itself"):format(name), EEXIST
   end
-  return self.programs[name]:attach(options)
+  if self.programs[name] then
+    return self.programs[name]:attach(options)
+  end
+  options = shallow_copy(options)
+  options.map = self.maps[name]
+  return link_struct_ops.functions.struct_ops(options)
 end
 
---- Attaches programs as their sections say; when one cannot be, none is. The links are kept in `links`.
----@param names? table names of programs, or options for prog:attach() by name, or both: {"count", filter = {interface =
----"eth0"}}; nil: all programs that the collection has not attached yet
----@return table<string, ebpf.Link>? links the new ones, by the names of the programs
+--- Attaches programs as their sections say, and registers struct_ops maps; when one cannot be, none is. The links are
+--- kept in `links`.
+---@param names? table names of programs and struct_ops maps, or options for prog:attach() by name, or both: {"count",
+---filter = {interface = "eth0"}}; nil: all that the collection has not attached yet
+---@return table<string, ebpf.Link>? links the new ones, by the names of the programs and maps
 ---@return string? message
 ---@return integer? errno EEXIST: the collection has attached a program named here already; else of prog:attach()
 function Collection:attach(names)
@@ -262,7 +291,8 @@ local function open_references(program)
 end
 
 --- What of a spec is to be loaded: sets of names of maps and programs.
-local function choose(self, options)
+local function choose(loading)
+  local self, options = loading.spec, loading.options
   local maps, programs = {}, {}
   local add_map
 
@@ -284,6 +314,9 @@ local function choose(self, options)
       return
     end
     maps[name] = true
+    for _, program in pairs(loading.functions[name] or {}) do
+      add_program(program)
+    end
     if map.holds_objects(chosen.type) and not options.maps[name] then
       local add = chosen.type == "prog_array" and add_program or add_map
       for _, entry in ipairs(chosen.contents or {}) do
@@ -300,13 +333,16 @@ local function choose(self, options)
     end
     return maps, programs
   end
+  local members = struct_ops.programs(self)
   for name, program in pairs(self.programs) do
-    if program.autoload ~= false then
+    if program.autoload ~= false and not members[name] then
       add_program(name)
     end
   end
-  for name in pairs(self.maps) do
-    add_map(name)
+  for name, candidate in pairs(self.maps) do
+    if candidate.autocreate ~= false or options.maps[name] then
+      add_map(name)
+    end
   end
   return maps, programs
 end
@@ -318,15 +354,6 @@ local function replace_map(wanted, replacement)
     return nil, message, errno
   end
   return replacement:clone()
-end
-
---- A copy of a spec to be changed; what is in its fields is shared.
-local function shallow_copy(from)
-  local copy = {}
-  for field, value in pairs(from) do
-    copy[field] = value
-  end
-  return copy
 end
 
 --- The spec with a name for the kernel: its own, else the one it has in the collection. Sections of data may be called
@@ -351,6 +378,8 @@ end
 ---@field programs table<string, ebpf.Program>
 ---@field reopened table<string, boolean> maps that had been there, pinned by name
 ---@field kconfig ebpf.MapSpec? the map of that section with its values
+---@field functions table<string, table<string, string|ebpf.Program>> of struct_ops maps to fill: programs by member
+---@field targets table<string, string> what programs of struct_ops are for
 ---@field handles table<userdata, userdata> the BTF that is in the kernel for what is being loaded
 ---@field at string?
 
@@ -413,6 +442,7 @@ local function load_program(loading, name)
   local copy = shallow_copy(loading.spec.programs[name])
   copy.name = copy.name or name
   copy.attach_target = target_of(loading, name)
+  copy.attach_to = loading.targets[name] or copy.attach_to
   if copy.license == nil or copy.license == "" then
     return nil, ('load program "%s": the object has no license: add char LICENSE[] SEC("license") = "GPL"; or set the '
       .. "license of its spec"):format(name), EINVAL
@@ -506,16 +536,24 @@ local function resolve_externs(loading, maps, programs)
 end
 
 local function load_all(loading)
-  local maps, programs = choose(loading.spec, loading.options)
-  local ok, message, errno, log = resolve_externs(loading, maps, programs)
+  local log
+  local ok, message, errno = struct_ops.find_functions(loading)
+  if not ok then
+    return nil, message, errno
+  end
+  local maps, programs = choose(loading)
+  ok, message, errno = resolve_externs(loading, maps, programs)
   if ok then
-    ok, message, errno, log = create_maps(loading, maps)
+    ok, message, errno = create_maps(loading, maps)
   end
   if ok then
     ok, message, errno, log = load_programs(loading, programs)
   end
   if ok then
-    ok, message, errno, log = fill_maps(loading, maps)
+    ok, message, errno = fill_maps(loading, maps)
+  end
+  if ok then
+    ok, message, errno = struct_ops.fill_all(loading)
   end
   return ok, message, errno, log
 end
@@ -530,7 +568,8 @@ local function load(self, options, file)
     return nil, ("load: the object is %s-endian, this machine is %s-endian: compile it with -target bpf, or -target %s")
       :format(self.byte_order, native_order, core.little_endian and "bpfel" or "bpfeb"), ENOEXEC
   end
-  local loading = { spec = self, options = options, maps = {}, programs = {}, reopened = {}, handles = {} }
+  local loading = { spec = self, options = options, maps = {}, programs = {}, reopened = {}, handles = {},
+    functions = {}, targets = {} }
   local called, ok, message, errno, log = pcall(load_all, loading)
   for _, handle in pairs(loading.handles) do
     handle:close()

@@ -2,6 +2,7 @@
 -- A Link that is collected detaches, so keep it, or pin it.
 local core = require "ebpf.core"
 local link_net = require "ebpf.link_net"
+local link_struct_ops = require "ebpf.link_struct_ops"
 local link_trace = require "ebpf.link_trace"
 local link_user = require "ebpf.link_user"
 local map = require "ebpf.map"
@@ -42,7 +43,7 @@ end
 
 -- How a program is attached by what its section names, by type of program: see ebpf.link_trace.
 local attachers = {}
-for _, room in ipairs { link_trace, link_user, link_net } do
+for _, room in ipairs { link_trace, link_user, link_net, link_struct_ops } do
   for name, attach in pairs(room.functions) do
     link[name] = attach
   end

@@ -2,6 +2,7 @@
 --- Lua.
 local core = require "ebpf.core"
 local abi = require "ebpf.abi"
+local struct_ops = require "ebpf.struct_ops"
 require "ebpf.luajit" -- replaces get and put where that pays
 
 local map = {}
@@ -130,10 +131,12 @@ function map.fill(target, spec, resolve)
   return true
 end
 
---- Puts the contents in that are plain data, and freezes.
-local function complete(new, spec)
+--- Puts the contents in that are plain data, and freezes. A struct waits for its programs where a collection is loaded.
+local function complete(new, spec, handles)
   local ok, message, errno = true, nil, nil
-  if not holds_objects[spec.type] then
+  if core.map_type(spec) == "struct_ops" then
+    return handles or struct_ops.complete(new, spec)
+  elseif not holds_objects[spec.type] then
     ok, message, errno = map.fill(new, spec)
   end
   if ok and spec.freeze then
@@ -149,7 +152,7 @@ local function create(spec, handles)
     return nil, message, errno
   end
   local called, ok
-  called, ok, message, errno = pcall(complete, new, spec)
+  called, ok, message, errno = pcall(complete, new, spec, handles)
   if called and ok then
     return new
   end
@@ -185,6 +188,9 @@ function map.check_compatible(spec, have)
     end
   end
   wanted.type = core.map_type(spec)
+  if spec.type == "struct_ops" then
+    wanted.value_size = nil -- the kernel's
+  end
   if spec.type == "perf_event_array" then
     wanted.max_entries = nil -- as many as there are CPUs, whatever the spec says
   end

@@ -1,6 +1,7 @@
 --- Object files before they meet the kernel: what maps and programs they define, as plain tables that can be edited,
 --- copied and printed. Reading them needs no privilege, and any kernel or none.
 local core = require "ebpf.core"
+local struct_ops = require "ebpf.struct_ops"
 local variable = require "ebpf.variable"
 
 local spec = {}
@@ -28,6 +29,12 @@ local spec = {}
 ---@field mmapable boolean? made with BPF_F_MMAPABLE where the kernel has it (Linux 5.5), so that Map:memory() works;
 --- sections with variables are
 ---@field freeze boolean? made read-only for user space once its contents are in
+---@field struct string? struct_ops: the name of the struct, with a flavour (___x) or without
+---@field members table<string, any>? struct_ops: values of its members, a pointer's being the name of a program or a
+---Program. What is left out here is as `contents` has it, the bytes of the struct. A member that the kernel lacks is
+---ignored when it is zero or a program, else an error
+---@field autocreate boolean? false: created only when this is set to true, or the map is replaced (a section of
+---struct_ops that begins with "?")
 local MapSpec = {}
 
 --- A program to be loaded. Loading never changes it.
@@ -147,6 +154,17 @@ function collection_spec:__tostring()
   return table.concat(lines, "\n")
 end
 
+-- Programs that are members of a struct are loaded for that: the first one, should they be several.
+local function name_targets(map, programs)
+  for member, program in pairs(map.members) do
+    local target = ("%s:%s"):format(map.struct, member)
+    local known = programs[program].attach_to
+    if not known or target < known then
+      programs[program].attach_to = target
+    end
+  end
+end
+
 -- Gives the tables that C made their methods.
 local function finish(result, message, errno)
   if not result then
@@ -154,6 +172,10 @@ local function finish(result, message, errno)
   end
   for _, map in pairs(result.maps) do
     setmetatable(map, map_spec)
+    if map.members then
+      name_targets(map, result.programs)
+      struct_ops.describe(map)
+    end
     if map.inner_map then
       setmetatable(map.inner_map, map_spec)
     end

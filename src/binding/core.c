@@ -8,6 +8,7 @@
 static void (*const rooms[])(lua_State *L) = {
 	insns_register,
 	object_spec_register,
+	struct_ops_register,
 	type_register,
 	host_register,
 	map_register,

@@ -398,4 +398,5 @@ void link_register(lua_State *L)
 	link_multi_register(L);
 	link_tracing_register(L);
 	link_net_register(L);
+	link_struct_ops_register(L);
 }

@@ -50,6 +50,7 @@ void link_probe_register(lua_State *L);
 void link_multi_register(lua_State *L);
 void link_tracing_register(lua_State *L);
 void link_net_register(lua_State *L);
+void link_struct_ops_register(lua_State *L);
 
 #pragma GCC visibility pop
 

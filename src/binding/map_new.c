@@ -18,6 +18,7 @@
 #include "options.h"
 #include "pin.h"
 #include "rooms.h"
+#include "struct_ops.h"
 #include "type.h"
 
 /* Stack indices in core.new_map(). */
@@ -29,7 +30,7 @@ enum { KERNEL_ENOTSUPP = 524 }; /* which no header of user space has */
  * freeze) is listed too, so that one spec serves both. */
 static const char *const spec_fields[] = {"name", "type", "key_size", "value_size", "max_entries",
 	"flags", "inner_map", "pinning", "numa_node", "map_extra", "contents", "key", "value",
-	"btf", "freeze", "int64", "mmapable", NULL};
+	"btf", "freeze", "int64", "mmapable", "struct", "members", "autocreate", NULL};
 
 static const struct type_traits {
 	uint32_t type;
@@ -223,63 +224,6 @@ static int read_spec(
 	return set_traits(L, m, err);
 }
 
-/* Whether a type keeps its values with sockets, inodes, tasks or control groups. */
-static bool is_storage(uint32_t type)
-{
-	return type == BPF_MAP_TYPE_SK_STORAGE || type == BPF_MAP_TYPE_INODE_STORAGE ||
-	       type == BPF_MAP_TYPE_TASK_STORAGE || type == BPF_MAP_TYPE_CGRP_STORAGE;
-}
-
-/* What a spec most likely did wrong when the kernel answers EINVAL to it. */
-static const char *explain_invalid(const struct abi_map_create *attr)
-{
-	bool is_ring = attr->map_type == BPF_MAP_TYPE_RINGBUF ||
-		       attr->map_type == BPF_MAP_TYPE_USER_RINGBUF;
-
-	if (names_of(&names_map_types, attr->map_type) == NULL)
-		return "this library knows no such map type, nor it seems does the kernel";
-	if (is_ring)
-		return "max_entries of a ring must be a power of two and a multiple of the page "
-		       "size, key_size and value_size 0";
-	if (is_storage(attr->map_type))
-		return "a storage needs key_size 4, max_entries 0 and flags = 1 "
-		       "(BPF_F_NO_PREALLOC)";
-	if (!attr->max_entries)
-		return "max_entries is 0";
-	if (attr->map_type == BPF_MAP_TYPE_LPM_TRIE && !(attr->map_flags & BPF_F_NO_PREALLOC))
-		return "an lpm_trie needs flags = 1 (BPF_F_NO_PREALLOC)";
-	if (attr->map_type == BPF_MAP_TYPE_ARRAY && attr->key_size != sizeof(uint32_t))
-		return "the key_size of an array must be 4";
-	return "a size or a flag does not suit this map type, or this kernel lacks the type";
-}
-
-/* Most maps are had with CAP_BPF; those of devices and sockets belong to the network. */
-static uint32_t map_needs(uint32_t type)
-{
-	switch (type) {
-	case BPF_MAP_TYPE_SOCKMAP:
-	case BPF_MAP_TYPE_SOCKHASH:
-	case BPF_MAP_TYPE_DEVMAP:
-	case BPF_MAP_TYPE_DEVMAP_HASH:
-	case BPF_MAP_TYPE_XSKMAP:
-		return PROBE_BPF | PROBE_NET_ADMIN;
-	default:
-		return PROBE_BPF;
-	}
-}
-
-static int create_failure(
-	lua_State *L, const struct abi_map_create *attr, int code, const char *name)
-{
-	struct error err;
-
-	error_errno(&err, code, "create map \"%s\"", name);
-	if (err.code == EINVAL)
-		error_append(&err, ": %s", explain_invalid(attr));
-	probe_explain_privilege(&err, map_needs(attr->map_type));
-	return failure_push(L, &err);
-}
-
 /* Reads the fields `types`, `key_type_id` and `value_type_id` of the spec's `btf`. Pushes an object
  * of our own for these types, since a finalizer may close that of the spec; it is closed when the
  * spec has none. Returns NULL with an error when they have been closed. */
@@ -342,20 +286,22 @@ static int push_description(lua_State *L, struct abi_map_create *attr, struct er
 	return 0;
 }
 
-/* BPF_MAP_CREATE. Storages without types get some that say no more than the sizes. */
+/* BPF_MAP_CREATE. Storages without types get some that say no more than the sizes; with struct_ops
+ * there has to be some BTF of the caller's, too, which is not looked into. */
 static int create_once(const struct abi_map_create *attr)
 {
 	struct abi_map_create described = *attr;
+	bool is_struct = attr->map_type == BPF_MAP_TYPE_STRUCT_OPS;
 	int btf, ret;
 
-	if (!is_storage(attr->map_type) || attr->btf_fd)
+	if ((!map_is_storage(attr->map_type) && !is_struct) || attr->btf_fd)
 		return sys_bpf_fd(BPF_MAP_CREATE, &described, sizeof(described));
 	btf = map_btf_load(attr->value_size);
 	if (btf < 0)
 		return btf;
 	described.btf_fd = (uint32_t)btf;
-	described.btf_key_type_id = MAP_BTF_KEY;
-	described.btf_value_type_id = MAP_BTF_VALUE;
+	described.btf_key_type_id = is_struct ? 0 : MAP_BTF_KEY;
+	described.btf_value_type_id = is_struct ? 0 : MAP_BTF_VALUE;
 	ret = sys_bpf_fd(BPF_MAP_CREATE, &described, sizeof(described));
 	sys_close(btf);
 	return ret;
@@ -419,6 +365,26 @@ static int push_inner(lua_State *L, struct map *m, bool is_inner, struct map **i
 	return ret;
 }
 
+/* A struct_ops map, whose userdata is at `map`, has types of the kernel's and none of an object's. */
+static int describe_struct_ops(
+	lua_State *L, int map, struct abi_map_create *attr, struct error *err)
+{
+	struct map *m = lua_touserdata(L, map);
+	int options;
+
+	if (m->type != BPF_MAP_TYPE_STRUCT_OPS)
+		return 0;
+	if (struct_ops_describe(L, SPEC, HANDLES, attr, err) < 0)
+		return -1;
+	options = lua_gettop(L);
+	m->key_size = attr->key_size;
+	m->value_size = attr->value_size;
+	m->max_entries = attr->max_entries;
+	compat_getuservalue(L, map);
+	read_codecs(L, m, options);
+	return set_traits(L, m, err);
+}
+
 /* Pushes a map made after the spec at 1, or nil, message, errno; returns how many values. */
 static int new_map(lua_State *L, bool is_inner)
 {
@@ -434,7 +400,8 @@ static int new_map(lua_State *L, bool is_inner)
 	name = push_name(L, 1);
 	m = new_closed(L, name);
 	map = lua_gettop(L) - 1;
-	if (read_spec(L, 1, m, &attr, &err) < 0 || push_description(L, &attr, &err) < 0) {
+	if (read_spec(L, 1, m, &attr, &err) < 0 || push_description(L, &attr, &err) < 0 ||
+		describe_struct_ops(L, map, &attr, &err) < 0) {
 		error_prefix(&err, "create map \"%s\"", name);
 		return failure_push(L, &err);
 	}
@@ -452,7 +419,7 @@ static int new_map(lua_State *L, bool is_inner)
 		inner->handle.fd = -1;
 	}
 	if (ret < 0)
-		return create_failure(L, &attr, ret, name);
+		return map_create_failure(L, &attr, ret, name);
 	lua_settop(L, map);
 	return 1;
 }

@@ -3,6 +3,7 @@
 #ifndef EBPF_MAP_NEW_H
 #define EBPF_MAP_NEW_H
 
+#include "../engine/abi.h"
 #include "compat.h"
 
 #pragma GCC visibility push(hidden)
@@ -12,6 +13,12 @@ void map_new_register(lua_State *L);
 
 /* m:clone() */
 int map_clone(lua_State *L);
+
+/* Whether a type keeps its values with sockets, inodes, tasks or control groups. */
+bool map_is_storage(uint32_t type);
+
+/* Pushes nil, message, errno for a map that the kernel did not create. */
+int map_create_failure(lua_State *L, const struct abi_map_create *attr, int code, const char *name);
 
 #pragma GCC visibility pop
 

@@ -80,15 +80,31 @@ static void add_pair(lua_State *L, uint32_t index, uint32_t key)
 	lua_rawseti(L, -2, (int)index);
 }
 
+/* A struct_ops map: the name of its struct, and which members of it are which programs. */
+static void set_struct(lua_State *L, const struct object_map *map, const struct btf *btf)
+{
+	const struct btf_type *type = btf_type(btf, map->value_type_id);
+	const struct btf_member *members = btf_tail(type);
+	uint32_t i;
+
+	set_string(L, "struct", btf_name(btf, type));
+	lua_createtable(L, 0, (int)map->slot_count);
+	for (i = 0; i < map->slot_count; i++)
+		set_string(L, btf_string(btf, members[map->slots[i].key].name_off),
+			map->slots[i].name);
+	lua_setfield(L, -2, "members");
+	set_boolean(L, "autocreate", !map->on_request);
+}
+
 /* Initial elements: the bytes of a data section, or the names of maps or programs. */
 static void set_contents(lua_State *L, const struct object_map *map)
 {
-	uint32_t i;
+	uint32_t i, slots = map->data ? 0 : map->slot_count;
 
-	if (!map->slot_count && !map->data)
+	if (!slots && !map->data)
 		return;
 	lua_newtable(L);
-	for (i = 0; i < map->slot_count; i++) {
+	for (i = 0; i < slots; i++) {
 		lua_pushstring(L, map->slots[i].name);
 		add_pair(L, i + 1, map->slots[i].key);
 	}
@@ -119,6 +135,7 @@ static void set_btf(lua_State *L, const struct object_map *map, int types)
  */
 struct compiler {
 	const struct btf *btf;
+	const struct btf *names; /* the same, also where it is of no use for values */
 	int types; /* stack index of what the specs share for the BTF; 0: there is none */
 	int known; /* stack index of a table of types by id; false: it has none */
 	uint64_t bytes_left;
@@ -180,6 +197,8 @@ static void push_map(lua_State *L, struct compiler *c, const struct object_map *
 		set_type(L, c, "key", map->key_type_id);
 	if (map->value_size)
 		set_type(L, c, "value", map->value_type_id);
+	if (map->type == BPF_MAP_TYPE_STRUCT_OPS && map->data)
+		set_struct(L, map, c->names);
 	set_contents(L, map);
 	set_btf(L, map, c->types);
 	if (map->inner) {
@@ -276,7 +295,7 @@ static void push_variables(lua_State *L, struct compiler *c, const struct object
  * compiler. */
 static void push_data(lua_State *L, const struct object *object, int types)
 {
-	struct compiler c = {.types = types, .bytes_left = TYPES_LEAST};
+	struct compiler c = {.names = object->btf, .types = types, .bytes_left = TYPES_LEAST};
 
 	/* Types in the other byte order are of no use: such an object is never loaded. */
 	if (object->btf && !object->foreign) {

@@ -20,6 +20,7 @@ void program_register(lua_State *L);
 void link_register(lua_State *L);
 void insns_register(lua_State *L);
 void object_spec_register(lua_State *L);
+void struct_ops_register(lua_State *L);
 void type_register(lua_State *L);
 void memory_register(lua_State *L);
 void variable_register(lua_State *L);

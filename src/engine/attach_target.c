@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "struct_ops.h"
 #include "sys.h"
 
 /* How the kernel calls in its BTF what programs are attached to. The names and the order of looking
@@ -45,55 +46,6 @@ bool attach_target_needed(uint32_t prog_type, uint32_t attach_type)
 	return find_naming(prog_type, attach_type) != NULL;
 }
 
-/* What is looked for, and where. */
-struct search {
-	struct core_target *kernel;
-	const char *name; /* as the BTF has it, NUL-terminated */
-	uint32_t kinds;
-	bool essential; /* the name may have a flavour */
-	const char *module; /* the only place to look in, or NULL */
-	/* found: */
-	uint32_t id; /* 0: nothing */
-	struct btf *btf;
-	const char *found_in;
-};
-
-static bool look(struct search *s, struct btf *btf, uint32_t after, const char *module)
-{
-	char name[BTF_NAME_LIMIT];
-
-	if (s->essential) {
-		snprintf(name, sizeof(name), "%.*s", (int)btf_essential_length(s->name), s->name);
-		s->id = btf_find(btf, name, s->kinds, after);
-	} else {
-		s->id = btf_find(btf, s->name, s->kinds, after);
-	}
-	s->btf = btf;
-	s->found_in = module;
-	return s->id != 0;
-}
-
-static int find(struct search *s, struct error *err)
-{
-	const struct core_module *module;
-	uint32_t i;
-
-	if (!s->module || strcmp(s->module, "vmlinux") == 0) {
-		if (look(s, s->kernel->kernel, 0, NULL) || s->module)
-			return 0;
-	}
-	if (core_target_read_modules(s->kernel, err) < 0)
-		return -1;
-	for (i = 0; i < s->kernel->module_count; i++) {
-		module = &s->kernel->modules[i];
-		if (s->module && strcmp(s->module, module->name) != 0)
-			continue;
-		if (look(s, module->btf, module->btf->first_id - 1, module->name))
-			return 0;
-	}
-	return 0;
-}
-
 static bool has_module(const struct core_target *kernel, const char *name)
 {
 	uint32_t i;
@@ -105,23 +57,23 @@ static bool has_module(const struct core_target *kernel, const char *name)
 	return strcmp(name, "vmlinux") == 0;
 }
 
-/* `called` is what the user calls it, s->name how the BTF would. */
-static int not_found(
-	const struct search *s, const char *what, const char *called, struct error *err)
+/* `wanted` is how the BTF would call what the user calls `called`. */
+static int not_found(const struct core_target *kernel, const struct naming *naming,
+	const char *wanted, const char *called, const char *module, struct error *err)
 {
-	error_set(err, ESRCH, "no %s \"%.80s\"", what, called);
-	if (strcmp(s->name, called) != 0)
-		error_append(err, " (%.120s)", s->name);
-	if (!s->module)
+	error_set(err, ESRCH, "no %s \"%.80s\"", naming->what, called);
+	if (strcmp(wanted, called) != 0)
+		error_append(err, " (%.120s)", wanted);
+	if (!module)
 		return error_append(err, " in the types of the kernel and of its %u modules",
-			s->kernel->module_count);
-	if (has_module(s->kernel, s->module))
+			kernel->module_count);
+	if (has_module(kernel, module))
 		return error_append(err, " in the types of %s%.80s",
-			strcmp(s->module, "vmlinux") == 0 ? "" : "module ", s->module);
+			strcmp(module, "vmlinux") == 0 ? "" : "module ", module);
 	return error_append(err,
 		": module \"%.80s\" is not loaded, or has no types (which needs Linux 5.11 and "
 		"CONFIG_DEBUG_INFO_BTF_MODULES)",
-		s->module);
+		module);
 }
 
 static int no_name(uint32_t prog_type, const char *what, struct error *err)
@@ -149,54 +101,23 @@ static bool split(const char *name, char *before, size_t size, const char **rest
 	return true;
 }
 
-int attach_target_find_struct(struct core_target *kernel, const char *name, uint32_t *id,
-	struct btf **btf, const char **module, struct error *err)
-{
-	struct search s = {
-		.kernel = kernel,
-		.name = name,
-		.kinds = BTF_MASK(BTF_KIND_STRUCT),
-		.essential = true,
-	};
-
-	if (find(&s, err) < 0)
-		return -1;
-	*id = s.id;
-	*btf = s.btf;
-	*module = s.found_in;
-	return 0;
-}
-
 static int find_member(
 	struct core_target *kernel, const char *name, struct attach_target *out, struct error *err)
 {
-	struct search s = {
-		.kernel = kernel,
-		.kinds = BTF_MASK(BTF_KIND_STRUCT),
-		.essential = true,
-	};
 	char called[BTF_NAME_LIMIT];
-	const struct btf_member *members;
+	struct struct_ops ops;
 	const char *member;
-	uint32_t i, count;
 
 	if (!split(name, called, sizeof(called), &member) || !called[0] || !member[0])
 		return error_set(err, EINVAL,
 			"its target \"%.80s\" is no struct and member, as "
 			"\"tcp_congestion_ops:init\"",
 			name);
-	s.name = called;
-	if (find(&s, err) < 0)
+	if (struct_ops_find(kernel, called, &ops, err) < 0)
 		return -1;
-	if (!s.id)
-		return not_found(&s, "struct", called, err);
-	members = btf_members(btf_type(s.btf, s.id), &count);
-	for (i = 0; i < count; i++) {
-		if (strcmp(btf_string(s.btf, members[i].name_off), member) == 0) {
-			*out = (struct attach_target){s.id, s.found_in, i};
-			return 0;
-		}
-	}
+	*out = (struct attach_target){.btf_id = ops.type_id, .module = ops.module};
+	if (struct_ops_find_member(&ops, member, &out->member))
+		return 0;
 	return error_set(
 		err, ESRCH, "no member \"%.80s\" in the kernel's struct %.80s", member, called);
 }
@@ -205,7 +126,7 @@ int attach_target_find(struct core_target *kernel, uint32_t prog_type, uint32_t 
 	const char *name, struct attach_target *out, struct error *err)
 {
 	const struct naming *naming = find_naming(prog_type, attach_type);
-	struct search s = {.kernel = kernel};
+	struct core_found found;
 	char module[CORE_MODULE_NAME], wanted[BTF_NAME_LIMIT + sizeof("btf_trace_")];
 	const char *rest;
 
@@ -218,14 +139,12 @@ int attach_target_find(struct core_target *kernel, uint32_t prog_type, uint32_t 
 		return error_set(
 			err, EINVAL, "its target \"%.80s\" is no name of a %s", name, naming->what);
 	snprintf(wanted, sizeof(wanted), "%s%s", naming->prefix, rest);
-	s.name = wanted;
-	s.kinds = BTF_MASK(naming->kind);
-	s.module = rest != name ? module : NULL;
-	if (find(&s, err) < 0)
+	if (core_target_find(kernel, wanted, BTF_MASK(naming->kind), rest != name ? module : NULL,
+		    &found, err) < 0)
 		return -1;
-	if (!s.id)
-		return not_found(&s, naming->what, rest, err);
-	*out = (struct attach_target){.btf_id = s.id, .module = s.found_in};
+	if (!found.id)
+		return not_found(kernel, naming, wanted, rest, rest != name ? module : NULL, err);
+	*out = (struct attach_target){.btf_id = found.id, .module = found.module};
 	return 0;
 }
 

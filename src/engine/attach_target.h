@@ -37,11 +37,6 @@ int attach_target_find(struct core_target *kernel, uint32_t prog_type, uint32_t 
 int attach_target_find_in_program(
 	int prog_fd, const char *name, struct attach_target *out, struct error *err);
 
-/* The id of the struct of that essential name, as attach_target_find() looks for it; 0 in *id: there
- * is none. `btf` and `module` say where. */
-int attach_target_find_struct(struct core_target *kernel, const char *name, uint32_t *id,
-	struct btf **btf, const char **module, struct error *err);
-
 #pragma GCC visibility pop
 
 #endif

@@ -79,6 +79,20 @@ void core_target_free(struct core_target *target);
 /* Reads the BTF of the running kernel's modules, once. */
 int core_target_read_modules(struct core_target *target, struct error *err);
 
+/* A type of the target's. */
+struct core_found {
+	uint32_t id; /* 0: there is none */
+	struct btf *btf; /* which has it, of the target's */
+	const char *module; /* its name, if it is a module's; NULL: it is the kernel's own */
+};
+
+/*
+ * Looks for a type by its name: in the kernel, then in the modules; with a `module`, only there,
+ * "vmlinux" being the kernel. Returns -1 only when the modules cannot be read.
+ */
+int core_target_find(struct core_target *target, const char *name, uint32_t kinds,
+	const char *module, struct core_found *found, struct error *err);
+
 /* Whether relocations of the list are still to be applied for which a target must be had. */
 bool core_relo_needs_target(const struct insns *list);
 

@@ -66,3 +66,34 @@ int core_target_read_modules(struct core_target *target, struct error *err)
 	target->modules_read = ret == 0;
 	return ret;
 }
+
+static bool find_in(struct btf *btf, const char *name, uint32_t kinds, const char *module,
+	struct core_found *found)
+{
+	found->id = btf_find(btf, name, kinds, module ? btf->first_id - 1 : 0);
+	found->btf = btf;
+	found->module = module;
+	return found->id != 0;
+}
+
+int core_target_find(struct core_target *target, const char *name, uint32_t kinds,
+	const char *module, struct core_found *found, struct error *err)
+{
+	const struct core_module *at;
+	uint32_t i;
+
+	memset(found, 0, sizeof(*found));
+	if (!module || strcmp(module, "vmlinux") == 0) {
+		if (find_in(target->kernel, name, kinds, NULL, found) || module)
+			return 0;
+	}
+	if (core_target_read_modules(target, err) < 0)
+		return -1;
+	for (i = 0; i < target->module_count; i++) {
+		at = &target->modules[i];
+		if ((!module || strcmp(module, at->name) == 0) &&
+			find_in(at->btf, name, kinds, at->name, found))
+			break;
+	}
+	return 0;
+}

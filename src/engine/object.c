@@ -40,6 +40,8 @@ static enum object_role role_of(const struct elf_section *section)
 		return ROLE_DATA;
 	if (strcmp(name, ".maps") == 0)
 		return ROLE_BTF_MAPS;
+	if (object_is_struct_ops(name))
+		return ROLE_STRUCT_OPS;
 	if (section->type == SHT_NOBITS)
 		return ROLE_OTHER;
 	if (strcmp(name, ".BTF") == 0)
@@ -164,6 +166,7 @@ static int build(struct object_build *b, struct error *err)
 		for_each(b, ROLE_BTF_EXT, read_btf_ext, err) < 0 ||
 		for_each(b, ROLE_LEGACY_MAPS, object_read_legacy_maps, err) < 0 ||
 		for_each(b, ROLE_BTF_MAPS, object_read_btf_maps, err) < 0 ||
+		for_each(b, ROLE_STRUCT_OPS, object_read_struct_ops, err) < 0 ||
 		for_each(b, ROLE_DATA, object_read_data, err) < 0 ||
 		object_read_externs(b, err) < 0)
 		return -1;
@@ -173,6 +176,7 @@ static int build(struct object_build *b, struct error *err)
 		object_list_options(b, err) < 0 || object_split_functions(b, err) < 0 ||
 		for_each(b, ROLE_CODE, object_relocate, err) < 0 ||
 		for_each(b, ROLE_BTF_MAPS, object_fill_slots, err) < 0 ||
+		for_each(b, ROLE_STRUCT_OPS, object_fill_struct_ops, err) < 0 ||
 		object_link_programs(b, err) < 0)
 		return -1;
 	object_drop_unwanted_data(b);

@@ -17,7 +17,8 @@
 
 #pragma GCC visibility push(hidden)
 
-/* An element of a map of maps or a program array that the object names: slot `key` = `name`. */
+/* An element of a map of maps or a program array that the object names: slot `key` = `name`. Of a
+ * struct_ops map, a program that is a member of the struct: the key is the member's index. */
 struct object_slot {
 	uint32_t key;
 	char *name;
@@ -34,11 +35,12 @@ struct object_map {
 	uint64_t map_extra;
 	uint32_t numa_node;
 	bool pin_by_name;
+	bool on_request; /* created only when the user asks for it */
 	bool freeze; /* read-only data: frozen once its contents are in */
 	struct object_map *inner;
 	struct object_slot *slots;
 	uint32_t slot_count;
-	unsigned char *data; /* the one value of a data section; NULL: zeroes */
+	unsigned char *data; /* the one value of a data section or struct_ops; NULL: zeroes */
 	size_t data_size;
 	bool mmapable; /* it has variables for user space to look at */
 	uint32_t key_type_id; /* into the object's BTF; 0: unknown */

@@ -23,6 +23,7 @@ enum object_role {
 	ROLE_LEGACY_MAPS,
 	ROLE_BTF_MAPS,
 	ROLE_DATA,
+	ROLE_STRUCT_OPS,
 	ROLE_BTF,
 	ROLE_BTF_EXT,
 };
@@ -98,6 +99,13 @@ int object_add_place(struct object_build *b, uint32_t section, uint64_t offset, 
 void object_sort_places(struct object_build *b);
 struct object_map *object_find_map(const struct object_build *b, uint32_t section, uint64_t offset);
 
+/* The map whose definition is the last to begin at or before `offset`, or NULL. */
+const struct object_place *object_find_place(
+	const struct object_build *b, uint32_t section, uint64_t offset);
+
+/* Whether sections of that name have struct_ops maps. */
+bool object_is_struct_ops(const char *section);
+
 /* The map of a section of data. */
 struct object_map *object_data_map(const struct object_build *b, uint32_t section);
 
@@ -128,6 +136,7 @@ const struct object_extern *object_find_extern(const struct object_build *b, con
 int object_read_externs(struct object_build *b, struct error *err);
 int object_read_legacy_maps(struct object_build *b, uint32_t section, struct error *err);
 int object_read_btf_maps(struct object_build *b, uint32_t section, struct error *err);
+int object_read_struct_ops(struct object_build *b, uint32_t section, struct error *err);
 int object_read_data(struct object_build *b, uint32_t section, struct error *err);
 void object_name_data_types(struct object_build *b);
 int object_place_variables(struct object_build *b, struct error *err);
@@ -136,6 +145,7 @@ int object_list_options(struct object_build *b, struct error *err);
 int object_split_functions(struct object_build *b, struct error *err);
 int object_relocate(struct object_build *b, uint32_t section, struct error *err);
 int object_fill_slots(struct object_build *b, uint32_t section, struct error *err);
+int object_fill_struct_ops(struct object_build *b, uint32_t section, struct error *err);
 int object_link_programs(struct object_build *b, struct error *err);
 void object_drop_unwanted_data(struct object_build *b);
 

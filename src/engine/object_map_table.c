@@ -90,3 +90,22 @@ struct object_map *object_find_map(const struct object_build *b, uint32_t sectio
 		found = bsearch(&wanted, b->places, b->place_count, sizeof(wanted), compare_places);
 	return found ? &b->object->maps[found->map] : NULL;
 }
+
+const struct object_place *object_find_place(
+	const struct object_build *b, uint32_t section, uint64_t offset)
+{
+	uint32_t low = 0, high = b->place_count, middle;
+	const struct object_place *at;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		at = &b->places[middle];
+		if (at->section < section || (at->section == section && at->offset <= offset))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low || b->places[low - 1].section != section)
+		return NULL;
+	return &b->places[low - 1];
+}

@@ -13,26 +13,6 @@
 
 enum { POINTER_SIZE = 8 };
 
-/* The map whose definition is the last to begin at or before `offset`, or NULL. */
-static const struct object_place *find_place(
-	const struct object_build *b, uint32_t section, uint64_t offset)
-{
-	uint32_t low = 0, high = b->place_count, middle;
-	const struct object_place *at;
-
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		at = &b->places[middle];
-		if (at->section < section || (at->section == section && at->offset <= offset))
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low || b->places[low - 1].section != section)
-		return NULL;
-	return &b->places[low - 1];
-}
-
 /* What the element is: the name of a map for maps of maps, of a program for program arrays. */
 static const char *target_name(
 	const struct object_build *b, const struct object_map *map, const struct elf_symbol *symbol)
@@ -51,7 +31,7 @@ static const char *target_name(
 static int add_slot(const struct object_build *b, uint32_t section, const struct elf_reloc *reloc,
 	uint32_t *room, struct error *err)
 {
-	const struct object_place *place = find_place(b, section, reloc->offset);
+	const struct object_place *place = object_find_place(b, section, reloc->offset);
 	struct object_map *map = place ? &b->object->maps[place->map] : NULL;
 	struct object_slot *grown;
 	uint64_t offset, key;

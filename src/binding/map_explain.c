@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Why a map cannot be created. */
+#include <errno.h>
+
+#include "../engine/names.h"
+#include "../engine/probe.h"
+#include "failure.h"
+#include "map_new.h"
+
+bool map_is_storage(uint32_t type)
+{
+	return type == BPF_MAP_TYPE_SK_STORAGE || type == BPF_MAP_TYPE_INODE_STORAGE ||
+	       type == BPF_MAP_TYPE_TASK_STORAGE || type == BPF_MAP_TYPE_CGRP_STORAGE;
+}
+
+/* What a spec most likely did wrong when the kernel answers EINVAL to it. */
+static const char *explain_invalid(const struct abi_map_create *attr)
+{
+	bool is_ring = attr->map_type == BPF_MAP_TYPE_RINGBUF ||
+		       attr->map_type == BPF_MAP_TYPE_USER_RINGBUF;
+
+	if (names_of(&names_map_types, attr->map_type) == NULL)
+		return "this library knows no such map type, nor it seems does the kernel";
+	if (is_ring)
+		return "max_entries of a ring must be a power of two and a multiple of the page "
+		       "size, key_size and value_size 0";
+	if (map_is_storage(attr->map_type))
+		return "a storage needs key_size 4, max_entries 0 and flags = 1 "
+		       "(BPF_F_NO_PREALLOC)";
+	if (attr->map_type == BPF_MAP_TYPE_STRUCT_OPS && attr->map_flags & BPF_F_LINK)
+		return "struct_ops with links (flags = 0x2000, BPF_F_LINK) need Linux 6.4";
+	if (!attr->max_entries)
+		return "max_entries is 0";
+	if (attr->map_type == BPF_MAP_TYPE_LPM_TRIE && !(attr->map_flags & BPF_F_NO_PREALLOC))
+		return "an lpm_trie needs flags = 1 (BPF_F_NO_PREALLOC)";
+	if (attr->map_type == BPF_MAP_TYPE_ARRAY && attr->key_size != sizeof(uint32_t))
+		return "the key_size of an array must be 4";
+	return "a size or a flag does not suit this map type, or this kernel lacks the type";
+}
+
+/* Most maps are had with CAP_BPF; those of devices and sockets belong to the network. */
+static uint32_t map_needs(uint32_t type)
+{
+	switch (type) {
+	case BPF_MAP_TYPE_SOCKMAP:
+	case BPF_MAP_TYPE_SOCKHASH:
+	case BPF_MAP_TYPE_DEVMAP:
+	case BPF_MAP_TYPE_DEVMAP_HASH:
+	case BPF_MAP_TYPE_XSKMAP:
+		return PROBE_BPF | PROBE_NET_ADMIN;
+	default:
+		return PROBE_BPF;
+	}
+}
+
+int map_create_failure(lua_State *L, const struct abi_map_create *attr, int code, const char *name)
+{
+	struct error err;
+
+	error_errno(&err, code, "create map \"%s\"", name);
+	if (err.code == EINVAL)
+		error_append(&err, ": %s", explain_invalid(attr));
+	probe_explain_privilege(&err, map_needs(attr->map_type));
+	return failure_push(L, &err);
+}
