@@ -52,7 +52,7 @@ $(foreach lua,$(sort $(LUAS) $(LUA_PKG)),$(eval $(call module_rules,$(lua))))
 PACKAGES = gcc libc6-dev pkg-config libelf-dev clang llvm libbpf-dev \
 	lua5.4 liblua5.4-dev lua5.3 liblua5.3-dev lua5.1 liblua5.1-0-dev luajit2 libluajit2-5.1-dev \
 	lua-busted lua-luv lua-cqueues lua-socket lua-copas lua-http luarocks \
-	nginx libnginx-mod-http-lua haproxy curl wrk \
+	nginx libnginx-mod-http-lua haproxy curl wrk prometheus \
 	clang-format lua-check cppcheck valgrind \
 	bpftool iproute2 util-linux procps binutils ca-certificates \
 	qemu-system-x86 busybox-static cpio kmod xz-utils
