@@ -148,6 +148,25 @@ describe("ebpf.features", function()
     assert.equal('true\nnil\tprobe helper "bpf_get_current_task": refused, maybe for lack of CAP_PERFMON\t1\n', output)
   end)
 
+  it("believes a kernel that refuses", function()
+    local launcher = support.tmpdir() .. "/without_links"
+    support.check_run { "cc", "-Wall", "-o", launcher, "spec/support/without_links.c" }
+    local output, status = support.run_lua([[
+      local ebpf = require "ebpf"
+      for _, kind in ipairs { "cgroup", "netns", "xdp", "perf_event", "tcx", "netfilter", "uprobe_multi", "sockmap" } do
+        assert(ebpf.features.have_link_kind(kind) == false, kind)
+      end
+      assert(ebpf.features.have_misc "links" == false)
+      assert(ebpf.features.have_misc "batches" and ebpf.features.have_link_kind "raw_tracepoint")
+      local report = ebpf.doctor()
+      assert(report.seccomp.state == "note" and report.bpf.state == "ok")
+      print "well"
+    ]], function(command)
+      return launcher .. " " .. command
+    end)
+    assert.same({ "well\n", 0 }, { output, status })
+  end)
+
   it("raises for names it does not know", function()
     for _, ask in pairs(askers) do
       for _, name in ipairs { "no_such_thing", "", "unspec" } do

@@ -76,6 +76,27 @@ describe("ebpf.owners", function()
     assert.is_true(pids[child])
   end)
 
+  it("finds programs that run for a perf event without a link", function()
+    support.tracefs()
+    local launcher = support.tmpdir() .. "/without_links"
+    support.check_run { "cc", "-Wall", "-o", launcher, "spec/support/without_links.c" }
+    local output, status = support.run_lua([[
+      local ebpf = require "ebpf"
+      local p = assert(ebpf.new_program { type = "tracepoint", license = "GPL",
+        instructions = ebpf.asm.parse "r0 = 0; exit" })
+      local id = p:info().id
+      local link = assert(p:attach { group = "task", name = "task_rename" })
+      p:close()
+      local processes = assert(ebpf.owners()).programs[id]
+      assert(#processes == 1 and processes[1].perf_event)
+      assert(#processes[1].fds == 1 and processes[1].fds[1] == link:fd())
+      print "well"
+    ]], function(command)
+      return launcher .. " " .. command
+    end)
+    assert.same({ "well\n", 0 }, { output, status })
+  end)
+
   it("looks at no more than it may", function()
     local output = support.run_lua([[
       local owners = assert(require("ebpf").owners())
@@ -105,6 +126,7 @@ describe("ebpf.pins", function()
       assert.same({ directory .. "/program" }, pins.programs[p:info().id])
     end
     assert.equal(0, ebpf.pins(directory).unreadable)
+    assert.same(ebpf.pins(directory), ebpf.pins(directory .. "//"))
     support.check_run { "rm", directory .. "/deep/loop" }
     assert(m:unpin())
     assert(p:unpin())

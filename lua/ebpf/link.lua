@@ -15,7 +15,7 @@ local map = require "ebpf.map"
 ---@field detach fun(self: ebpf.Link): true?, string?, integer? now, whoever else holds the link: xdp links can;
 --- EOPNOTSUPP: those of tracepoints detach when they are closed and not pinned
 ---@field info fun(self: ebpf.Link): table?, string?, integer? {type=, id=, prog_id=} and what the type has besides,
---- named as bpftool does: tp_name, cookie; tracepoint, cookie; ifindex, devname, mode
+--- named as bpftool does: tp_name, cookie; ifindex, devname, ...: above link_get_info in src/binding/link.c
 ---@field pin fun(self: ebpf.Link, path: string): true?, string?, integer? in a bpf file system: keeps the program
 --- attached without this process
 ---@field unpin fun(self: ebpf.Link): true?, string?, integer? does nothing when it is not pinned

@@ -93,7 +93,8 @@ function system.pins(directory)
   end
   local pins = { maps = {}, programs = {}, links = {}, btfs = {}, unreadable = 0 }
   for _, point in ipairs(directory and { directory } or bpf_mounts()) do
-    local list, unreadable, errno = core.find_pins(point)
+    local root = point:gsub("(.)/+$", "%1") -- no slash at the end
+    local list, unreadable, errno = core.find_pins(root)
     if not list then
       return nil, unreadable, errno
     end
