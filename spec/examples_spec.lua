@@ -121,6 +121,35 @@ describe("examples/lister.lua", function()
   end)
 end)
 
+describe("examples/congestion.lua", function()
+  local name = "ebpf" .. support.prefix:match("%d+$") .. "x" -- everybody's on the machine
+  local congestion = ("NAME=%s OBJECT=%s %s"):format(name, support.quote(object("congestion")),
+    command("examples/congestion.lua"))
+
+  it("controls a connection of its own", function()
+    local output, status = support.run(congestion)
+    assert.equal(0, status, output)
+    assert.truthy(output:find(("^%s: struct_ops link \"fixed\" #%%d+\n%s, window of 4 segments\n"):format(name, name)),
+      output)
+    local connections, segments = output:match("\n(%d+) connections, (%d+) segments acknowledged\n$")
+    assert.equal("1", connections, output)
+    assert.truthy(tonumber(segments) > 10, output)
+  end)
+
+  it("waits for connections of others", function()
+    local output, status = support.run(congestion .. " 20 0.1")
+    assert.equal(0, status, output)
+    assert.truthy(output:find("\n0 connections, 0 segments acknowledged\n$"), output)
+  end)
+
+  it("says what is wrong, and fails", function()
+    local output, status = support.as_unprivileged(congestion)
+    assert.equal(1, status, output)
+    assert.truthy(output:find("operation not permitted (EPERM)", 1, true), output)
+    assert.is_nil(output:find("traceback", 1, true), output)
+  end)
+end)
+
 describe("the README", function()
   it("begins with a script that runs as printed", function()
     local script = support.read_file("README.md"):match("\n```lua\n(.-)\n```")
