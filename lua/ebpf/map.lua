@@ -34,7 +34,8 @@ local methods = core.methods.map
 ---@field pop fun(self: ebpf.Map): any, string?, integer?
 ---@field peek fun(self: ebpf.Map, value?: any): any, string?, integer? of a bloom filter: whether `value` may be in it
 ---@field freeze fun(self: ebpf.Map): true?, string?, integer?
----@field memory fun(self: ebpf.Map): ebpf.Memory?, string?, integer? of arrays with BPF_F_MMAPABLE; EOPNOTSUPP: without
+---@field memory fun(self: ebpf.Map): ebpf.Memory?, string?, integer? of arrays with BPF_F_MMAPABLE; EOPNOTSUPP: else.
+--- Of an arena (Linux 6.9) its pages: the same Memory each time while it is open, as there is one place for them
 ---@field clone fun(self: ebpf.Map): ebpf.Map?, string?, integer? another for the same map; not pinned
 ---@field pin fun(self: ebpf.Map, path: string): true?, string?, integer? in a bpf file system
 ---@field unpin fun(self: ebpf.Map): true?, string?, integer?
@@ -55,6 +56,10 @@ local methods = core.methods.map
 ---@field put fun(self: ebpf.Memory, index: integer, value: any): true?, string?, integer? EPERM: read-only; E2BIG
 ---@field bytes fun(self: ebpf.Memory, offset?: integer, size?: integer): string?, string?, integer? elements begin at
 --- multiples of 8 bytes; raises when not all bytes are within the memory
+---@field write fun(self: ebpf.Memory, offset: integer, bytes: string): true?, string?, integer? EPERM: read-only;
+--- raises as bytes() does
+---@field address fun(self: ebpf.Memory): integer?, string?, integer? where it lies in this process: what the pointers
+--- in an arena count from
 ---@field size fun(self: ebpf.Memory): integer?, string?, integer? bytes, in whole pages
 ---@field is_read_only fun(self: ebpf.Memory): boolean?, string?, integer?
 ---@field close fun(self: ebpf.Memory): true
@@ -68,6 +73,22 @@ local holds_objects = { array_of_maps = true, hash_of_maps = true, prog_array = 
 --- Whether the values of maps of that type are maps or programs.
 function map.holds_objects(type)
   return holds_objects[type] or false
+end
+
+-- Arenas that this process has mapped.
+local arenas = setmetatable({}, { __mode = "k" })
+
+local map_memory = methods.memory
+function methods:memory()
+  local mapped = arenas[self]
+  if mapped and not mapped:is_closed() then
+    return mapped
+  end
+  local memory, message, errno = map_memory(self)
+  if memory and self:abi().type == "arena" then
+    arenas[self] = memory
+  end
+  return memory, message, errno
 end
 
 local function add(a, b)
@@ -131,11 +152,35 @@ function map.fill(target, spec, resolve)
   return true
 end
 
+local function has_flag(flags, flag)
+  return flags % (2 * flag) >= flag
+end
+
+local SEGV_ON_FAULT = 131072 -- BPF_F_SEGV_ON_FAULT
+
+--- Maps a new arena, since the verifier wants to know where it lies, and puts the contents in: {offset, bytes} each.
+local function fill_arena(new, spec)
+  if has_flag(new:abi().flags, SEGV_ON_FAULT) then
+    return true
+  end
+  local memory, message, errno = new:memory()
+  if not memory then
+    return nil, message, errno
+  end
+  for _, entry in ipairs(spec.contents or {}) do
+    memory:write(entry[1], entry[2])
+  end
+  return true
+end
+
 --- Puts the contents in that are plain data, and freezes. A struct waits for its programs where a collection is loaded.
 local function complete(new, spec, handles)
   local ok, message, errno = true, nil, nil
-  if core.map_type(spec) == "struct_ops" then
+  local kind = core.map_type(spec)
+  if kind == "struct_ops" then
     return handles or struct_ops.complete(new, spec)
+  elseif kind == "arena" then
+    return fill_arena(new, spec)
   elseif not holds_objects[spec.type] then
     ok, message, errno = map.fill(new, spec)
   end
@@ -171,10 +216,6 @@ local may_differ_from_zero = { key_size = true, value_size = true, max_entries =
 local RDONLY_PROG, NO_COMMON_LRU = 128, 2
 local MMAPABLE = 1024
 local gains_flag = { devmap = true, devmap_hash = true }
-
-local function has_flag(flags, flag)
-  return flags % (2 * flag) >= flag
-end
 
 --- Whether `have` may serve in the place of a map made from `spec`.
 ---@return true? ok

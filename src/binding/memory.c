@@ -118,6 +118,29 @@ static int map_array(const struct map *m, struct memory *memory)
 	return 0;
 }
 
+/* Maps an arena at the address that it was made with, or where there is room. Its pages come to be
+ * when they are touched. */
+static int map_arena(const struct map *m, struct memory *memory)
+{
+	struct abi_map_info info = {0};
+	uint64_t page = sys_page_size();
+	void *start;
+	int ret = sys_obj_info(m->handle.fd, &info, sizeof(info));
+
+	if (ret < 0)
+		return ret;
+	ret = sys_map_at(m->handle.fd, m->max_entries * page, info.map_extra, &start);
+	if (ret < 0)
+		return ret;
+	memory->start = start;
+	memory->size = m->max_entries * page;
+	memory->count = m->max_entries;
+	memory->stride = (uint32_t)page;
+	memory->value = codec_default((uint32_t)page);
+	memory->value.slot = MEMORY_VALUE_CODEC;
+	return 0;
+}
+
 /* Pushes a closed memory with the type of the values of the map at 1. */
 static struct memory *new_closed(lua_State *L, const struct map *m)
 {
@@ -147,8 +170,13 @@ static struct memory *new_closed(lua_State *L, const struct map *m)
  * The contents of an array made with BPF_F_MMAPABLE (Linux 5.5), in the memory of this process: to be
  * read and written without a system call, by the type of the map's values. It is read-only when
  * the map is frozen or made with BPF_F_RDONLY_PROG; while one lives that is not, the map cannot be
- * frozen. It stays when the map's handle is closed. Raises for maps that are no arrays; EOPNOTSUPP:
- * made without the flag; EINVAL, EACCES: opened read-only or write-only.
+ * frozen. It stays when the map's handle is closed. EOPNOTSUPP: made without the flag; EINVAL, EACCES:
+ * opened read-only or write-only.
+ *
+ * Of an arena (Linux 6.9) it is the pages, as strings; `bytes` and `write` take any place. It lies at the
+ * same address in all processes: EEXIST when something else is there, EINVAL, EBUSY when it was made
+ * without an address and lies elsewhere already. EOPNOTSUPP: made with BPF_F_SEGV_ON_FAULT, so that looking at
+ * a page which is not there would end the process. Raises for other maps.
  */
 int map_memory(lua_State *L)
 {
@@ -158,14 +186,15 @@ int map_memory(lua_State *L)
 
 	if (!m)
 		return 3;
-	luaL_argcheck(L, m->type == BPF_MAP_TYPE_ARRAY, 1, "map of type 'array' expected");
+	luaL_argcheck(L, m->type == BPF_MAP_TYPE_ARRAY || m->type == BPF_MAP_TYPE_ARENA, 1,
+		"map of type 'array' or 'arena' expected");
 	lua_settop(L, 1);
-	if (!(m->flags & BPF_F_MMAPABLE))
+	if (!(m->flags & BPF_F_MMAPABLE) || m->flags & BPF_F_SEGV_ON_FAULT)
 		return map_failure(L, 1, EOPNOTSUPP, "map the memory of");
 	memory = new_closed(L, m);
 	if (m->handle.fd < 0)
 		return handle_closed(L, &map_class);
-	ret = map_array(m, memory);
+	ret = m->type == BPF_MAP_TYPE_ARENA ? map_arena(m, memory) : map_array(m, memory);
 	if (ret < 0)
 		return map_failure(L, 1, ret, "map the memory of");
 	return 1;
@@ -271,6 +300,41 @@ static int memory_bytes(lua_State *L)
 	return 1;
 }
 
+/*
+ * memory:write(offset, bytes) -> true | nil, message, errno
+ * Puts a string behind an offset; of 1, 2, 4 and 8 bytes that are aligned in one piece. Raises when it is
+ * not all within the memory. EPERM: read-only.
+ */
+static int memory_write(lua_State *L)
+{
+	struct memory *memory = check_memory(L);
+	uint64_t offset = compat_check_unsigned(L, 2, memory->size);
+	size_t size;
+	const char *bytes = luaL_checklstring(L, 3, &size);
+
+	if (!memory->start)
+		return memory_closed(L, "memory");
+	luaL_argcheck(L, size <= memory->size - offset, 3, "it ends behind the memory");
+	if (memory->read_only)
+		return put_failure(
+			L, EPERM, "it is read-only, as the map is frozen or has BPF_F_RDONLY_PROG");
+	memory_store(memory, offset, bytes, size);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* memory:address() -> integer | nil, message, errno: where it lies in this process, as in all that map
+ * an arena: what the pointers in one count from. A number or, on LuaJIT, cdata. */
+static int memory_address(lua_State *L)
+{
+	const struct memory *memory = check_memory(L);
+
+	if (!memory->start)
+		return memory_closed(L, "memory");
+	compat_push_u64(L, (uintptr_t)memory->start, INT64_EXACT);
+	return 1;
+}
+
 /* memory:size() -> bytes, in whole pages | nil, message, errno */
 static int memory_size(lua_State *L)
 {
@@ -347,6 +411,8 @@ void memory_register(lua_State *L)
 		{"get", memory_get},
 		{"put", memory_put},
 		{"bytes", memory_bytes},
+		{"write", memory_write},
+		{"address", memory_address},
 		{"size", memory_size},
 		{"is_read_only", memory_is_read_only},
 		{"close", memory_close},

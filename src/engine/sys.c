@@ -238,6 +238,18 @@ int sys_map_shared(int fd, size_t size, bool writable, void **out)
 	return 0;
 }
 
+int sys_map_at(int fd, size_t size, uint64_t address, void **out)
+{
+	/* MAP_FIXED_NOREPLACE, which old headers lack. */
+	int flags = MAP_SHARED | (address ? 0x100000 : 0);
+	void *start = mmap((void *)(uintptr_t)address, size, PROT_READ | PROT_WRITE, flags, fd, 0);
+
+	if (start == MAP_FAILED)
+		return -errno;
+	*out = start;
+	return 0;
+}
+
 int sys_map_wiped_on_fork(void **out)
 {
 	size_t size = sys_page_size();

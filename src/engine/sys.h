@@ -71,6 +71,9 @@ int sys_perf_event_open(struct perf_event_attr *attr, int pid, int cpu);
 /* Maps `size` bytes of `fd`, shared, from its start: read-only unless `writable`. */
 int sys_map_shared(int fd, size_t size, bool writable, void **out);
 
+/* The same, writable, at an address where nothing is yet; 0: anywhere. */
+int sys_map_at(int fd, size_t size, uint64_t address, void **out);
+
 /* A page of our own that the kernel fills with zeros in a forked child (since Linux 4.14). */
 int sys_map_wiped_on_fork(void **out);
 
