@@ -9,13 +9,8 @@ local function keep(handle, message)
   return support.closing(assert(handle, message))
 end
 
--- Loads the fixture, or skips the test where the kernel is older than arenas.
 local function load()
-  local collection, message = ebpf.load(support.fixture("arena"))
-  if not collection then
-    support.skip_if_unsupported(message, "an arena")
-  end
-  return keep(collection, message)
+  return keep(ebpf.load(support.fixture("arena")))
 end
 
 local function new_arena(fields)
@@ -24,7 +19,6 @@ local function new_arena(fields)
     spec[name] = value
   end
   local map, message, code = ebpf.new_map(spec)
-  support.skip_if_unsupported(map == nil and message or nil, "an arena")
   return map and keep(map), message, code
 end
 
@@ -35,6 +29,10 @@ local function run(program)
 end
 
 describe("an arena", function()
+  before_each(function()
+    support.needs("6.9", "an arena")
+  end)
+
   it("has what programs put into it, and pointers that can be followed", function()
     local collection = load()
     local memory = assert(collection.maps.arena:memory())

@@ -31,13 +31,8 @@ local function refused(code, words, name, fields, options)
 end
 
 -- The kernel of the machine may refuse what changes its own code.
-local function load_or_skip(name, fields, options)
-  local collection, message, code = load_one(name, fields, options)
-  if code == errno.EPERM then
-    pending(message)
-    return
-  end
-  return assert(collection, message).programs[name]
+local function load_or_skip(since, feature, name, fields)
+  return assert(support.granted(since, feature, load_one(name, fields))).programs[name]
 end
 
 describe("the target of a program", function()
@@ -72,12 +67,14 @@ describe("the target of a program", function()
       or message:find("invalid bpf_context access", 1, true), message)
   end)
 
-  for name, kind in pairs {
-    enter = "function", enter_in_vmlinux = "function", leave = "function", modify = "function",
-    open_file = "hook", open_file_sleepable = "hook", bind_socket = "hook",
+  for name, feature in pairs {
+    enter = { "5.5", "fentry" }, enter_in_vmlinux = { "5.5", "fentry" }, leave = { "5.5", "fexit" },
+    modify = { "6.12", "fmod_ret of bpf_modify_return_test" }, open_file = { "5.7", "lsm" },
+    open_file_sleepable = { "5.11", "lsm" }, bind_socket = { "6.0", "lsm_cgroup" },
   } do
-    it(("is a %s: %s"):format(kind, name), function()
-      load_or_skip(name)
+    it(("is a function or a hook: %s"):format(name), function()
+      local p = load_or_skip(feature[1], feature[2], name)
+      assert.truthy(p:info().attach_btf_id > 0)
     end)
   end
 
@@ -129,11 +126,11 @@ describe("the target in another program", function()
 
   it("is a function of it that is replaced", function()
     assert.equal(7, (assert(target:test(("\0"):rep(64)))))
-    load_or_skip("replacement", { attach_target = target })
+    load_or_skip("5.6", "freplace", "replacement", { attach_target = target })
   end)
 
   it("is a function of it that is traced", function()
-    load_or_skip("enter_replaceable", { attach_target = target })
+    load_or_skip("5.6", "fentry of a program", "enter_replaceable", { attach_target = target })
   end)
 
   it("can be given when a collection is loaded", function()
