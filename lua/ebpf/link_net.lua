@@ -94,7 +94,7 @@ link.netns = core.attach_netns
 ---@type fun(options: ebpf.NetfilterOptions): ebpf.Link?, string?, integer?
 link.netfilter = core.attach_netfilter
 
---- Runs the program for the sockets in a map.
+--- Runs the program for the sockets in a map: for those that are put into it from then on.
 ---@class ebpf.SockmapOptions
 ---@field program ebpf.Program of type sk_msg or sk_skb
 ---@field map ebpf.Map of type sockmap or sockhash

@@ -226,6 +226,14 @@ int refuse(struct bpf_sk_lookup *ctx)
 	return SK_DROP;
 }
 
+SEC("tc")
+int tc_hash(struct __sk_buff *skb)
+{
+	bpf_set_hash_invalid(skb);
+	bpf_get_hash_recalc(skb);
+	return TC_ACT_UNSPEC;
+}
+
 SEC("flow_dissector")
 int dissect(struct __sk_buff *skb)
 {

@@ -298,8 +298,8 @@ static int attach_to_cgroup(lua_State *L)
 }
 
 /*
- * core.attach_sockmap{program =, map =, attach_type =, by =}: runs the program for the sockets in
- * the map, of type sockmap or sockhash. `attach_type` may be left out when the program was loaded
+ * core.attach_sockmap{program =, map =, attach_type =, by =}: runs the program for the sockets that
+ * are put into the map, of type sockmap or sockhash, from then on. `attach_type` may be left out when the program was loaded
  * for one: "sk_msg_verdict", "sk_skb_stream_parser", "sk_skb_stream_verdict", "sk_skb_verdict".
  * `by` = "attach" makes no link of the kernel's, for Linux before 6.10; it replaces what is there.
  * Returns a Link; nil, message, errno. BPF_LINK_CREATE, BPF_PROG_ATTACH (Linux 4.14, 4.17).

@@ -42,7 +42,7 @@ int attach_link_update(int fd, int prog_fd, struct error *err)
 	refuse(err, ret);
 	if (ret == -ENOLINK)
 		return error_append(err, ": it is detached");
-	if (ret == -EINVAL && is_fixed(type_of(fd)))
+	if (ret == -EOPNOTSUPP || (ret == -EINVAL && is_fixed(type_of(fd))))
 		return error_append(err, ": links of this type keep their program: attach the new "
 					 "one, then close this link");
 	if (ret == -EINVAL)

@@ -11,9 +11,9 @@
 
 static int explain(int code, uint32_t attach_type, struct error *err)
 {
-	if (code == -EEXIST)
-		return error_append(err, ": it has a flow dissector, or one attached without a "
-					 "link, or the first namespace has");
+	if (attach_type == BPF_FLOW_DISSECTOR && (code == -EEXIST || code == -E2BIG))
+		return error_append(
+			err, ": it has a flow dissector already, or the first namespace has");
 	if (code == -E2BIG)
 		return error_append(err, ": it has too many programs");
 	if (code == -EINVAL)
@@ -65,15 +65,14 @@ const char *attach_netfilter_hook_name(uint32_t hook)
 
 static int explain_netfilter(int code, const struct attach_netfilter *where, struct error *err)
 {
-	if (code == -EINVAL && where->defragment)
-		return error_append(err, ": the program is of another type, Linux is older than "
-					 "6.4 (6.6 to defragment), or the priority is not above "
-					 "-400, where packets are made whole");
 	if (code == -EINVAL)
-		return error_append(
-			err, ": the program is of another type, or Linux is older than 6.4");
+		return error_append(err,
+			": the program is of another type, or Linux is older than %s",
+			where->defragment ? "6.6, or 6.4 without defragmenting" : "6.4");
 	if (code == -ERANGE)
-		return error_append(err, ": a priority is above -2147483648 and below 2147483647");
+		return error_append(err,
+			": a priority is above -2147483648 and below 2147483647, and above -400 "
+			"where packets are defragmented");
 	if (code == -EBUSY)
 		return error_append(err, ": a netfilter program of that priority is there already");
 	if (code == -ENOENT || code == -EOPNOTSUPP || code == -EAFNOSUPPORT)
