@@ -150,6 +150,72 @@ describe("examples/congestion.lua", function()
   end)
 end)
 
+-- An example that finds its object by OBJECT in the environment.
+local function example(name)
+  return ("OBJECT=%s %s"):format(support.quote(object(name)), command(("examples/%s.lua"):format(name)))
+end
+
+describe("examples/tcx_counter.lua", function()
+  it("counts what arrives and leaves, in a network namespace of its own", function()
+    local output, status = support.run(example "tcx_counter")
+    assert.equal(0, status, output)
+    -- "hello\n" behind the headers of UDP, IP and Ethernet; and that in ICMP, IP and Ethernet
+    local bytes = 5 * (14 + 20 + 8 + 6) + 5 * (14 + 20 + 8 + 20 + 8 + 6)
+    assert.truthy(output:match("^counting on lo, by tcx?\nDIRECTION%s+PACKETS%s+BYTES\n"
+      .. "ingress%s+10%s+" .. bytes .. "\negress%s+10%s+" .. bytes .. "\n$"), output)
+  end)
+
+  it("says what is wrong, and fails", function()
+    local output, status = support.run(example "tcx_counter" .. " nowhere 1")
+    assert.equal(1, status, output)
+    assert.truthy(output:find('interface "nowhere": no such device (ENODEV)', 1, true), output)
+    assert.is_nil(output:find("traceback", 1, true), output)
+  end)
+end)
+
+describe("examples/connect_policy.lua", function()
+  -- cgroups, mounted somewhere
+  setup(support.cgroup)
+
+  it("refuses what is not allowed, and tells", function()
+    local output, status = support.run(example "connect_policy")
+    assert.equal(0, status, output)
+    assert.equal("127.0.0.1: connected\n127.0.0.2: refused\nREFUSED          TIMES\n127.0.0.2        1\n", output)
+  end)
+
+  it("runs a command with the networks that it is given", function()
+    local netns = support.netns()
+    local connect = support.quote "echo >/dev/udp/10.1.2.3/9; echo >/dev/udp/127.0.0.9/9 && echo well"
+    local output, status = support.run_in_netns(netns, example "connect_policy" .. " 127.0.0.0/8 bash -c " .. connect)
+    assert.equal(0, status, output)
+    assert.truthy(output:find("Operation not permitted", 1, true), output)
+    assert.truthy(output:find("well\nREFUSED          TIMES\n10.1.2.3         1\n", 1, true), output)
+  end)
+
+  it("says what is wrong, and fails", function()
+    local output, status = support.run(example "connect_policy" .. " somewhere true")
+    assert.equal(1, status, output)
+    assert.truthy(output:find("no network: somewhere", 1, true), output)
+  end)
+end)
+
+describe("examples/sk_lookup.lua", function()
+  it("serves many ports by one socket, until the link is closed", function()
+    local output, status = support.run(example "sk_lookup")
+    assert.equal(0, status, output)
+    local ports = { 7000, 8000, 8080, 8999, 9000 }
+    local expected = { "steering ports 8000 to 8999 to the one at 7000" }
+    for _, port in ipairs(ports) do
+      expected[#expected + 1] = ("%d: %s"):format(port, port == 9000 and "no answer" or "this is port " .. port)
+    end
+    expected[#expected + 1] = "no more"
+    for _, port in ipairs(ports) do
+      expected[#expected + 1] = ("%d: %s"):format(port, port == 7000 and "this is port 7000" or "no answer")
+    end
+    assert.equal(table.concat(expected, "\n") .. "\n", output)
+  end)
+end)
+
 describe("the README", function()
   it("begins with a script that runs as printed", function()
     local script = support.read_file("README.md"):match("\n```lua\n(.-)\n```")
