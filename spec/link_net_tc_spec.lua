@@ -396,3 +396,129 @@ describe("a tc filter", function()
     ]]
   end)
 end)
+
+describe("a netkit link", function()
+  local programs = { "netkit_one", "netkit_two", "tcx_one" }
+
+  local function run(body)
+    net.run(programs, [[
+      local said, status = support.run "ip link add nk0 type netkit && ip link set nk0 up"
+      if status ~= 0 then
+        io.write("skip: ", said)
+        os.exit(0)
+      end
+      local peer = support.check_run("ip -o link show nk0"):match("nk0@([^:]+)")
+      support.check_run("ip link set " .. peer .. " up")
+      support.check_run("ip address add 10.9.8.1/24 dev nk0 && ip address add 10.9.7.1/24 dev " .. peer)
+      local function send(address)
+        return function()
+          local fd = net.socket "udp"
+          net.send(fd, "hello", address, 9)
+          net.close(fd)
+        end
+      end
+      local by_primary, by_peer = send "10.9.8.2", send "10.9.7.2"
+    ]] .. body)
+  end
+
+  it("runs the program on what either end sends, until it is closed", function()
+    run [[
+      local one = assert(progs.netkit_one:attach { interface = "nk0" })
+      local two = assert(progs.netkit_two:attach { interface = "nk0" })
+      assert(runs(1, by_primary) and runs(2, by_peer))
+      assert(not runs(2, by_primary) and not runs(1, by_peer))
+      assert(one:info().type == "netkit" and one:info().attach_type == "netkit_primary")
+      local found = link.query { interface = "nk0", attach_type = "netkit_peer" }
+      assert(#found.programs == 1 and found.programs[1].link_id == two:info().id)
+      one:close()
+      assert(not runs(1, by_primary))
+      assert(two:detach() == true)
+      assert(not runs(2, by_peer))
+      two:close()
+    ]]
+  end)
+
+  it("ends when it is collected, unless it is not one of the kernel's", function()
+    run [[
+      local l = assert(progs.netkit_one:attach { interface = "nk0" })
+      l = nil
+      collect()
+      assert(not runs(1, by_primary))
+      l = assert(link.netkit { program = progs.netkit_two, interface = "nk0", by = "attach", hook = "peer" })
+      collect()
+      assert(runs(2, by_peer))
+      assert(l:detach())
+      assert(not runs(2, by_peer))
+    ]]
+  end)
+
+  it("is refused by interfaces of other types", function()
+    net.run(programs, [[
+      fails("interface \"lo\": ", nil, progs.netkit_one:attach { interface = "lo" })
+      fails("a netkit program needs an interface", errno.EINVAL, progs.netkit_one:attach())
+      raises("field 'hook': \"primary\" or \"peer\" expected", link.netkit,
+        { program = progs.tcx_one, interface = "lo" })
+    ]])
+  end)
+end)
+
+describe("a query", function()
+  it("tells which of the programs have links", function()
+    net.run({ "tcx_one", "tcx_two" }, [[
+      local one = assert(since(6, 6, progs.tcx_one:attach { interface = "lo" }))
+      local two = assert(progs.tcx_two:attach { interface = "lo", by = "attach" })
+      local found = assert(link.query { interface = 1, attach_type = "tcx_ingress" }).programs
+      assert(#found == 2)
+      assert(found[1].id == progs.tcx_one:info().id and found[1].link_id == one:info().id)
+      assert(found[2].id == progs.tcx_two:info().id and found[2].link_id == nil)
+      two:close()
+      one:close()
+    ]])
+  end)
+
+  it("does not take wrong arguments, and says what the kernel refuses", function()
+    net.run({ "tcx_one" }, [[
+      raises("table expected", link.query)
+      raises("one of cgroup, interface, netns and map expected", link.query, { attach_type = "xdp" })
+      raises("one of cgroup, interface, netns and map expected", link.query,
+        { interface = "lo", netns = 3, attach_type = "xdp" })
+      raises("field 'attach_type': string expected", link.query, { interface = "lo" })
+      raises("unknown attach type 'tcx'", link.query, { interface = "lo", attach_type = "tcx" })
+      raises("unknown query field 'hook'", link.query, { interface = "lo", hook = "ingress" })
+      raises("field 'map': Map expected", link.query, { map = 1, attach_type = "sk_msg_verdict" })
+      fails('query interface "nowhere": no such device (ENODEV)', errno.ENODEV,
+        link.query { interface = "nowhere", attach_type = "tcx_ingress" })
+      fails('query interface "nowhere": no such device (ENODEV)', errno.ENODEV,
+        link.query { interface = "nowhere", attach_type = "tc_ingress" })
+      fails('query cgroup "/tmp": bad file descriptor (EBADF): it is no cgroup of version 2', errno.EBADF,
+        link.query { cgroup = "/tmp", attach_type = "cgroup_device" })
+      for _, attach_type in ipairs { "tcx_ingress", "xdp", "cgroup_device", "sk_msg_verdict", "trace_fentry" } do
+        raises(("'%s' is none of the hooks of a netns"):format(attach_type), link.query,
+          { netns = "/proc/self/ns/net", attach_type = attach_type })
+      end
+      raises("'sk_lookup' is none of the hooks of an interface", link.query,
+        { interface = "lo", attach_type = "sk_lookup" })
+      raises("unknown attach type 'tc_through'", link.query, { interface = "lo", attach_type = "tc_through" })
+      assert(#link.query({ interface = "lo", attach_type = "tc_egress" }).programs == 0)
+      assert(#link.query({ interface = "lo", attach_type = "xdp" }).programs == 0)
+    ]])
+  end)
+
+  it("tells of more programs than it expects", function()
+    net.run({ "tc_one" }, [[
+      local links = {}
+      for i = 1, 150 do
+        links[i] = assert(link.tc { program = progs.tc_one, interface = "lo", hook = "ingress", priority = 7 })
+      end
+      local found = assert(link.query { interface = "lo", attach_type = "tc_ingress" }).programs
+      assert(#found == 150)
+      local handles = {}
+      for _, filter in ipairs(found) do
+        assert(filter.priority == 7 and not handles[filter.handle])
+        handles[filter.handle] = true
+      end
+      for _, l in ipairs(links) do assert(handles[l:info().handle] and l:detach()) end
+      assert(#link.query({ interface = "lo", attach_type = "tc_ingress" }).programs == 0)
+    ]])
+  end)
+end)

@@ -195,14 +195,15 @@ static bool check_map(lua_State *L, struct attach_query_target *target)
 	return map->fd >= 0;
 }
 
-/* What hooks are looked for at, by the option that names it. */
+/* The options that name where hooks are looked for, by attach_query_kind. */
+static const char *const places[] = {"cgroup", "interface", "netns", "map"};
+
 static enum attach_query_kind check_kind(lua_State *L)
 {
-	static const char *const names[] = {"cgroup", "interface", "netns", "map"};
 	int i, kind = -1, count = 0;
 
 	for (i = 0; i < 4; i++) {
-		lua_getfield(L, 1, names[i]);
+		lua_getfield(L, 1, places[i]);
 		if (!lua_isnil(L, -1)) {
 			kind = i;
 			count++;
@@ -212,6 +213,38 @@ static enum attach_query_kind check_kind(lua_State *L)
 	if (count != 1)
 		luaL_argerror(L, 1, "one of cgroup, interface, netns and map expected");
 	return (enum attach_query_kind)kind;
+}
+
+/* The attach type of that name, which such places must have: the kernel takes their numbers for
+ * one another's. */
+static uint32_t check_attach_type(lua_State *L, const char *name, enum attach_query_kind kind)
+{
+	static const struct {
+		const char *prefix;
+		enum attach_query_kind kind;
+	} hooks[] = {
+		{"cgroup_", ATTACH_QUERY_CGROUP},
+		{"lsm_cgroup", ATTACH_QUERY_CGROUP},
+		{"xdp", ATTACH_QUERY_INTERFACE},
+		{"tcx_", ATTACH_QUERY_INTERFACE},
+		{"netkit_", ATTACH_QUERY_INTERFACE},
+		{"sk_lookup", ATTACH_QUERY_NETNS},
+		{"flow_dissector", ATTACH_QUERY_NETNS},
+		{"sk_skb_", ATTACH_QUERY_MAP},
+		{"sk_msg_", ATTACH_QUERY_MAP},
+	};
+	uint32_t attach_type = options_name(L, 1, "attach_type", &names_attach_types, 0);
+	size_t i;
+
+	for (i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+		if (hooks[i].kind == kind &&
+			strncmp(name, hooks[i].prefix, strlen(hooks[i].prefix)) == 0)
+			return attach_type;
+	}
+	link_attach_field_error(L, "attach_type",
+		lua_pushfstring(L, "'%s' is none of the hooks of %s %s", name,
+			kind == ATTACH_QUERY_INTERFACE ? "an" : "a", places[kind]));
+	return 0;
 }
 
 static int query_interface(lua_State *L, const char *hook, struct attach_query_target *target)
@@ -253,8 +286,9 @@ static int query_programs(lua_State *L)
 	target.kind = check_kind(L);
 	target.effective = options_boolean(L, 1, "effective", false);
 	hook = link_attach_string(L, "attach_type");
-	if (target.kind != ATTACH_QUERY_INTERFACE || strncmp(hook, "tc_", 3) != 0)
-		target.attach_type = options_name(L, 1, "attach_type", &names_attach_types, 0);
+	if (target.kind != ATTACH_QUERY_INTERFACE ||
+		(strcmp(hook, "tc_ingress") != 0 && strcmp(hook, "tc_egress") != 0))
+		target.attach_type = check_attach_type(L, hook, target.kind);
 	if (target.kind == ATTACH_QUERY_INTERFACE)
 		return query_interface(L, hook, &target);
 	if (target.kind == ATTACH_QUERY_MAP)
