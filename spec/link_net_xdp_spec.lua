@@ -4,7 +4,7 @@ local support = require "spec.support"
 local net = require "spec.support.net"
 
 describe("an XDP program attached by netlink", function()
-  local programs = { "xdp_one", "xdp_two", "xdp_three" }
+  local programs = { "xdp_one", "xdp_two", "xdp_three", "tcx_one" }
 
   -- What is sent by "left" arrives at "right".
   local function run(body)
@@ -169,5 +169,35 @@ describe("an XDP program attached by netlink", function()
         and output:find("CAP_NET_ADMIN", 1, true), output)
       assert(progs.xdp_one:unpin())
     ]]):format(support.bpffs() .. "/program"))
+  end)
+
+  it("is not what programs of maps are attached by", function()
+    net.run({ "xdp_map" }, [[
+      fails('attach "xdp_map": it is run by a devmap or cpumap', errno.EINVAL, progs.xdp_map:attach())
+    ]])
+  end)
+
+  it("is safe from any answer of rtnetlink's", function()
+    local path = support.tmpdir() .. "/netlink_fuzz"
+    support.check_run(("cc -g -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=all -o %s "
+      .. "spec/fuzz/netlink_fuzz.c src/engine/netlink.c src/engine/attach_tc.c src/engine/attach_xdp.c "
+      .. "src/engine/attachment.c src/engine/error.c"):format(path))
+    local output, status = support.run(path .. " 20000")
+    assert.equal("", output)
+    assert.equal(0, status)
+  end)
+
+  it("takes back the files of what nobody holds when there are no more", function()
+    run [[
+      local process = require "spec.support.process"
+      process.limit_files(40)
+      collectgarbage "stop"
+      for _ = 1, 40 do
+        assert(attach("xdp_one", { replace = true }))
+      end
+      for _ = 1, 40 do
+        assert(link.tc { program = assert(progs.tcx_one), interface = "lo", hook = "ingress" })
+      end
+    ]]
   end)
 end)

@@ -11,9 +11,10 @@ local map = require "ebpf.map"
 --- one returns nil, message, EBADF.
 ---@class ebpf.Link
 ---@field update fun(self: ebpf.Link, program: ebpf.Program): true?, string?, integer? puts another program of the same
---- type in the place of the present one, in one step: xdp links can; EINVAL: those of tracepoints cannot
----@field detach fun(self: ebpf.Link): true?, string?, integer? now, whoever else holds the link: xdp links can;
---- EOPNOTSUPP: those of tracepoints detach when they are closed and not pinned
+--- type in the place of the present one, in one step: links of the network and of cgroups can; EINVAL: those of
+--- tracepoints cannot
+---@field detach fun(self: ebpf.Link): true?, string?, integer? now, whoever else holds the link: links of the
+--- network and of cgroups can; EOPNOTSUPP: those of tracepoints detach when they are closed and not pinned
 ---@field info fun(self: ebpf.Link): table?, string?, integer? {type=, id=, prog_id=} and what the type has besides,
 --- named as bpftool does: tp_name, cookie; ifindex, devname, ...: above link_get_info in src/binding/link.c
 ---@field pin fun(self: ebpf.Link, path: string): true?, string?, integer? in a bpf file system: keeps the program
@@ -21,7 +22,8 @@ local map = require "ebpf.map"
 ---@field unpin fun(self: ebpf.Link): true?, string?, integer? does nothing when it is not pinned
 ---@field is_pinned fun(self: ebpf.Link): boolean, string? whether it was pinned, or opened from a pin,
 --- and the path of that pin
----@field close fun(self: ebpf.Link): true
+---@field close fun(self: ebpf.Link): true?, string?, integer? detaches, unless it is pinned or open elsewhere; nil when
+--- what the kernel has no link for could not be detached (see ebpf.link_net): it is closed all the same
 ---@field is_closed fun(self: ebpf.Link): boolean
 ---@field fd fun(self: ebpf.Link): integer?, string?, integer?
 
@@ -55,7 +57,11 @@ end
 ---@class ebpf.AttachOptions
 ---@field name string? raw_tracepoint, tracepoint: instead of the section's
 ---@field group string? tracepoint: instead of the section's
----@field interface string|integer|nil xdp: always needed, as sections do not name it
+---@field interface string|integer|nil xdp, tcx, netkit: always needed, as sections do not name it
+---@field cgroup string|integer|nil programs for cgroups: always needed
+---@field netns string|integer|nil sk_lookup, flow_dissector: always needed
+---@field map ebpf.Map? sk_msg, sk_skb: always needed
+---@field socket integer|table|userdata|nil socket_filter, sk_reuseport: always needed
 ---@field mode? "native"|"generic"|"offload" xdp
 ---@field cookie integer? raw_tracepoint, tracepoint
 

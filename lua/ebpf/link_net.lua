@@ -198,13 +198,27 @@ local undecided = {
   needs = {},
 }
 
+local xdp = {
+  open = link.xdp,
+  needs = { "interface" },
+  hint = 'an xdp program needs an interface: attach{interface = "eth0"}',
+}
+
+-- Of sections "xdp/devmap" and "xdp/cpumap".
+local run_by_map = {
+  open = function(options)
+    local words = 'attach "%s": it is run by a devmap or cpumap: put it into the value of such a map (bpf_prog.fd)'
+    return nil, words:format(options.program:name()), core.errno.EINVAL
+  end,
+  needs = {},
+}
+
 -- See ebpf.link_trace.
 local attachers = {
-  xdp = {
-    open = link.xdp,
-    needs = { "interface" },
-    hint = 'an xdp program needs an interface: attach{interface = "eth0"}',
-  },
+  xdp = function(program)
+    local attach_type = program:attach_type()
+    return (attach_type == "xdp_devmap" or attach_type == "xdp_cpumap") and run_by_map or xdp
+  end,
   sched_cls = function(program)
     local attach_type = program:attach_type()
     return interfaces[type(attach_type) == "string" and attach_type:match("^[^_]+")] or undecided

@@ -64,6 +64,12 @@ int xdp_three(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
+SEC("xdp/cpumap")
+int xdp_map(struct xdp_md *ctx)
+{
+	return XDP_PASS;
+}
+
 /* Only datagrams of UDP, since others come by themselves. */
 static int is_udp(struct __sk_buff *skb)
 {

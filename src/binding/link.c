@@ -11,6 +11,7 @@
 #include "../engine/link_info.h"
 #include "../engine/probe.h"
 #include "../engine/sys.h"
+#include "../engine/sys_info.h"
 #include "failure.h"
 #include "link.h"
 #include "link_attach.h"
@@ -147,8 +148,8 @@ static int link_close(lua_State *L)
 
 /*
  * link:update(program): puts another program of the same type in the place of the present one,
- * without a moment in between. For xdp links and those of cgroups and network namespaces
- * (Linux 5.7); others keep their program. Returns true; nil, message, errno.
+ * without a moment in between. For links of the network and of cgroups (Linux 5.7) but netfilter,
+ * and for what the kernel has no link for; others keep their program. Returns true; nil, message, errno.
  */
 static int link_update(lua_State *L)
 {
@@ -174,8 +175,9 @@ static int link_update(lua_State *L)
 
 /*
  * link:detach(): detaches the program now, also where the link is pinned or open elsewhere. For
- * xdp links and those of cgroups and network namespaces (Linux 5.9); others detach when their
- * last fd and pin is gone: EOPNOTSUPP. Returns true; nil, message, errno.
+ * links of the network and of cgroups (Linux 5.9); others detach when their last fd and pin is
+ * gone: EOPNOTSUPP. What the kernel has no link for is detached by the process that attached it,
+ * and its Link closed. Returns true; nil, message, errno.
  */
 static int link_detach(lua_State *L)
 {
@@ -312,6 +314,9 @@ static void describe(lua_State *L, struct link *link)
 	if (k->type == BPF_LINK_TYPE_PERF_EVENT && k->perf_event.type == BPF_PERF_EVENT_TRACEPOINT)
 		link->kind = "tracepoint";
 	if (k->type == BPF_LINK_TYPE_XDP && attach_xdp_find(k->xdp.ifindex, k->prog_id, &place))
+		lua_pushstring(L, place.interface);
+	else if ((k->type == BPF_LINK_TYPE_TCX || k->type == BPF_LINK_TYPE_NETKIT) &&
+		 sys_interface_name(k->tcx.ifindex, place.interface) == 0)
 		lua_pushstring(L, place.interface);
 	else if (info.name[0])
 		lua_pushstring(L, info.name);
