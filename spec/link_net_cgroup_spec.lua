@@ -182,7 +182,7 @@ describe("a cgroup link", function()
           assert(count(slot) == before)
           assert(#link.query({ cgroup = group, attach_type = info.attach_type }).programs == 0)
         end
-      ]]):format(name, name, name), { since = name:find("_unix", 1, true) and { 6, 7 } })
+      ]]):format(name, name, name), { since = name:find("_unix", 1, true) and "6.7" })
     end)
   end
 
@@ -240,7 +240,7 @@ describe("a cgroup link", function()
       local where = { cgroup = group, attach_type = "cgroup_inet4_connect" }
       local function three(place)
         place.cgroup = group
-        local l = assert(since(6, 17, progs.connect4_three:attach(place)))
+        local l = assert(since("6.17", progs.connect4_three:attach(place)))
         local result = connects()
         l:close()
         return result

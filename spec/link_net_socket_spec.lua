@@ -136,7 +136,7 @@ end)
 describe("a netfilter link", function()
   it("runs the program on packets, until it is closed", function()
     run({ "nf_pass", "nf_drop" }, [[
-      local l = assert(since(6, 4, link.netfilter { program = progs.nf_drop, pf = "ipv4", hook = "local_in" }))
+      local l = assert(since("6.4", link.netfilter { program = progs.nf_drop, pf = "ipv4", hook = "local_in" }))
       assert(not udp())
       assert(tostring(l) == ('netfilter link "ipv4 local_in" #%d'):format(l:fd()))
       assert(l:info().type == "netfilter" and l:info().prog_id == progs.nf_drop:info().id)
@@ -147,7 +147,7 @@ describe("a netfilter link", function()
 
   it("ends when it is collected", function()
     run({ "nf_drop" }, [[
-      local l = assert(since(6, 4, progs.nf_drop:attach { pf = "ipv4", hook = "local_out" }))
+      local l = assert(since("6.4", progs.nf_drop:attach { pf = "ipv4", hook = "local_out" }))
       assert(not udp())
       l = nil
       collect()
@@ -160,7 +160,7 @@ describe("a netfilter link", function()
       local function attach(name, priority, hook)
         return progs[name]:attach { pf = "ipv4", hook = hook or "pre_routing", priority = priority }
       end
-      local pass = assert(since(6, 4, attach("nf_pass", 5)))
+      local pass = assert(since("6.4", attach("nf_pass", 5)))
       local drop = assert(attach("nf_drop", 6))
       assert(order(udp) == 12)
       fails("a netfilter program of that priority is there already", errno.EBUSY, attach("nf_pass", 6))
@@ -179,7 +179,7 @@ describe("a netfilter link", function()
         l:close()
       end
       assert(attach("nf_drop", nil, "forward")):close()
-      local whole = assert(since(6, 6, progs.nf_drop:attach { pf = "ipv4", hook = "local_in", defrag = true }))
+      local whole = assert(since("6.6", progs.nf_drop:attach { pf = "ipv4", hook = "local_in", defrag = true }))
       assert(not udp())
       whole:close()
     ]])
@@ -187,7 +187,7 @@ describe("a netfilter link", function()
 
   it("keeps its program, and says why it cannot be", function()
     run({ "nf_pass", "nf_drop" }, [[
-      local l = assert(since(6, 4, progs.nf_pass:attach { pf = "ipv6", hook = "local_in" }))
+      local l = assert(since("6.4", progs.nf_pass:attach { pf = "ipv6", hook = "local_in" }))
       fails("links of this type keep their program", nil, l:update(progs.nf_drop))
       l:close()
       fails('attach "nf_pass": a netfilter program needs a family and a hook', errno.EINVAL, progs.nf_pass:attach())
@@ -383,7 +383,7 @@ describe("a sockmap link", function()
   for _, by in ipairs { "link", "attach" } do
     it("judges what sockets in the map send, by " .. by, function()
       run({ "msg_pass", "msg_drop", "steer" }, ("local by = %q\n"):format(by) .. prelude .. [[
-        local l = assert(since(6, 10, progs.msg_drop:attach { map = sockets, by = by }))
+        local l = assert(since("6.10", progs.msg_drop:attach { map = sockets, by = by }))
         sockets:put(0, client)
         assert(sends(client, server) == nil)
         assert(count(2) > 0)
@@ -412,7 +412,7 @@ describe("a sockmap link", function()
 
     it("judges what sockets in the map receive, by " .. by, function()
       run({ "skb_echo", "skb_parse", "skb_drop" }, ("local by = %q\n"):format(by) .. prelude .. [[
-        local parser = assert(since(6, 10, progs.skb_parse:attach { map = sockets, by = by }))
+        local parser = assert(since("6.10", progs.skb_parse:attach { map = sockets, by = by }))
         local verdict = assert(progs.skb_echo:attach { map = sockets, by = by })
         sockets:put(0, server)
         -- What the server gets is sent by it.
@@ -440,7 +440,7 @@ describe("a sockmap link", function()
       local function there()
         return link.query({ map = sockets, attach_type = "sk_msg_verdict" }).programs[1]
       end
-      local l = assert(since(6, 10, progs.msg_drop:attach { map = sockets }))
+      local l = assert(since("6.10", progs.msg_drop:attach { map = sockets }))
       assert(there().id == progs.msg_drop:info().id)
       l = nil
       collect()

@@ -8,7 +8,7 @@ describe("a tcx link", function()
 
   local function run(body)
     net.run(programs, [[
-      assert(since(6, 6, link.tcx { program = progs.tcx_one, interface = "lo" })):close()
+      assert(since("6.6", link.tcx { program = progs.tcx_one, interface = "lo" })):close()
     ]] .. body)
   end
 
@@ -102,7 +102,7 @@ describe("a tcx link", function()
   it("changes its program, detaches, and is kept by its pin", function()
     net.run(programs, ([[
       local path = %q
-      local l = assert(progs.tcx_one:attach { interface = "lo" })
+      local l = assert(since("6.6", progs.tcx_one:attach { interface = "lo" }))
       assert(l:update(progs.tcx_two) == true)
       assert(order(udp) == 2)
       assert(l:pin(path))
@@ -405,7 +405,8 @@ describe("a netkit link", function()
     net.run(programs, [[
       local said, status = support.run "ip link add nk0 type netkit && ip link set nk0 up"
       if status ~= 0 then
-        io.write("skip: ", said)
+        local why = net.kernel_is "6.7" and "is not in this kernel" or "needs Linux 6.7, this is " .. net.kernel
+        io.write(("skip: netkit %s: %s"):format(why, said))
         os.exit(0)
       end
       local peer = support.check_run("ip -o link show nk0"):match("nk0@([^:]+)")
@@ -466,7 +467,7 @@ end)
 describe("a query", function()
   it("tells which of the programs have links", function()
     net.run({ "tcx_one", "tcx_two" }, [[
-      local one = assert(since(6, 6, progs.tcx_one:attach { interface = "lo" }))
+      local one = assert(since("6.6", progs.tcx_one:attach { interface = "lo" }))
       local two = assert(progs.tcx_two:attach { interface = "lo", by = "attach" })
       local found = assert(link.query { interface = 1, attach_type = "tcx_ingress" }).programs
       assert(#found == 2)

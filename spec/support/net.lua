@@ -18,6 +18,17 @@ end
 
 local net = assert(package.loadlib(path, "luaopen_net"))()
 
+net.kernel = support.read_file("/proc/sys/kernel/osrelease"):match("%S+")
+
+--- Whether the running kernel is at least of that version, as "5.15".
+function net.kernel_is(version)
+  local function number(text)
+    local major, minor = text:match("^(%d+)%.(%d+)")
+    return major * 1000 + minor
+  end
+  return number(net.kernel) >= number(version)
+end
+
 -- What each script begins with.
 local prelude = [[
 local ebpf = require "ebpf"
@@ -26,17 +37,15 @@ local net = require "spec.support.net"
 local errno, link = ebpf.errno, ebpf.link
 
 -- The result of a call that needs that Linux at least; on older ones the script ends and the test is skipped.
-local function since(major, minor, ok, message, ...)
-  local m, n = support.read_file("/proc/sys/kernel/osrelease"):match("^(%%d+)%%.(%%d+)")
-  m, n = tonumber(m), tonumber(n)
-  if ok == nil and (m < major or m == major and n < minor) then
-    io.write("skip: ", message)
+local function since(version, ok, message, ...)
+  if ok == nil and not net.kernel_is(version) then
+    io.write(("skip: it needs Linux %%s, this is %%s: %%s"):format(version, net.kernel, message))
     os.exit(0)
   end
   return ok, message, ...
 end
 
-local coll = assert(since(%d, %d, ebpf.load(%q, { programs = { %s } })))
+local coll = assert(since(%q, ebpf.load(%q, { programs = { %s } })))
 local progs = coll.programs
 
 -- How often the program of that slot ran.
@@ -98,16 +107,16 @@ end
 -- @param programs names of the fixture's programs to load, as an array
 -- @param body the script
 -- @param options nil or {fixture = "link_net", cgroup = path of one to run in, wrap = function(command) -> command,
--- since = {major, minor} of the Linux that has such programs}
+-- since = version of the Linux that has such programs}
 function net.run(programs, body, options)
   options = options or {}
   local names = {}
   for i, name in ipairs(programs) do
     names[i] = ("%q"):format(name)
   end
-  local since = options.since or { 0, 0 }
   local fixture = support.fixture(options.fixture or "link_net")
-  local script = prelude:format(since[1], since[2], fixture, table.concat(names, ", ")) .. body .. '\nio.write "well"'
+  local script = prelude:format(options.since or "0.0", fixture, table.concat(names, ", ")) .. body
+    .. '\nio.write "well"'
   local netns = support.netns()
   local output, status = support.run_lua(script, function(command)
     command = "EBPF_SPEC_NET=1 " .. (options.wrap and options.wrap(command) or command)

@@ -7,7 +7,7 @@
 #include "../engine/attach_query.h"
 #include "../engine/attach_tc.h"
 #include "../engine/attach_xdp.h"
-#include "../engine/sys.h"
+#include "../engine/sys_net.h"
 #include "failure.h"
 #include "info.h"
 #include "link_net.h"

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -338,13 +337,6 @@ int sys_eventfd_signal(int fd)
 
 	/* A full counter (EAGAIN) is a signal already. */
 	return write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN ? -errno : 0;
-}
-
-int sys_interface_index(const char *name)
-{
-	unsigned index = if_nametoindex(name);
-
-	return index ? (int)index : -errno;
 }
 
 int sys_ioctl(int fd, unsigned long request, unsigned long arg)

@@ -99,9 +99,6 @@ int sys_epoll_wait(int epoll, struct epoll_event *events, int room, int millisec
 int sys_eventfd(void);
 int sys_eventfd_signal(int fd);
 
-/* The index of a network interface. */
-int sys_interface_index(const char *name);
-
 /* ioctl(2) with an integer argument. */
 int sys_ioctl(int fd, unsigned long request, unsigned long arg);
 

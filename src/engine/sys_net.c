@@ -8,6 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -54,6 +57,23 @@ int sys_inode_at(const char *path, uint64_t *inode)
 		return -errno;
 	*inode = st.st_ino;
 	return 0;
+}
+
+int sys_interface_index(const char *name)
+{
+	struct ifreq request = {0};
+	int fd, ret = 0;
+
+	if (strlen(name) >= sizeof(request.ifr_name))
+		return -ENODEV;
+	memcpy(request.ifr_name, name, strlen(name));
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, SIOCGIFINDEX, &request) < 0)
+		ret = -errno;
+	close(fd);
+	return ret < 0 ? ret : request.ifr_ifindex;
 }
 
 int sys_route_open(void)

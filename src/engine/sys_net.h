@@ -17,6 +17,9 @@ int sys_open_target(const char *path);
 int sys_inode(int fd, uint64_t *inode);
 int sys_inode_at(const char *path, uint64_t *inode);
 
+/* The index of a network interface. if_nametoindex() hides that there are no more fds. */
+int sys_interface_index(const char *name);
+
 /* A socket to rtnetlink of the caller's network namespace, to which it belongs for ever. */
 int sys_route_open(void);
 int sys_route_send(int fd, const void *request, size_t size);
