@@ -381,7 +381,7 @@ describe("a tc filter", function()
       fails('attach "tc_one": interface "nowhere": no such device (ENODEV)', errno.ENODEV,
         tc { interface = "nowhere", hook = "ingress" })
       fails("interface 4711: no such device (ENODEV)", errno.ENODEV, tc { interface = 4711, hook = "ingress" })
-      fails("interface \"lo\": invalid argument (EINVAL): ", errno.EINVAL, tc { parent = 0x70000 })
+      fails("interface \"lo\": invalid argument (EINVAL): Parent Qdisc", errno.EINVAL, tc { parent = 0x70000 })
       raises("field 'hook'", tc, {})
       raises("field 'priority'", tc, { hook = "ingress", priority = 65536 })
       raises("which filter: priority and handle, or a Program", tc, { hook = "ingress", replace = true })

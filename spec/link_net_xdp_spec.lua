@@ -66,6 +66,22 @@ describe("an XDP program attached by netlink", function()
     ]]
   end)
 
+  it("detaches with its collection, and at the end of a block", function()
+    run [[
+      assert(coll:attach { xdp_one = { interface = "right", by = "netlink" } })
+      assert(runs(1, send))
+      local kept = progs.xdp_two:clone()
+      assert(coll:close())
+      assert(there().id == nil)
+      local block = (loadstring or load)("local l <close> = ...; return l:info().prog_id")
+      if block then -- Lua 5.4
+        local id = kept:info().id
+        assert(block(assert(kept:attach { interface = "right", by = "netlink" })) == id)
+        assert(there().id == nil)
+      end
+    ]]
+  end)
+
   it("runs in the mode that was asked for", function()
     run [[
       for _, mode in ipairs { "native", "generic" } do
