@@ -54,9 +54,10 @@ static const struct hint {
 	{"drain", EINVAL, "elements of an array cannot be deleted"},
 	{"drain", EPERM, "the map is frozen or was opened read-only or write-only"},
 	{"freeze", EPERM, "it is frozen already, or was opened read-only"},
+	/* Linux before 5.16 says so also of a frozen one. */
 	{"freeze", EBUSY,
-		"it is mapped writable: close its memory(), or the collection whose variables are "
-		"in use"},
+		"it is frozen already, or mapped writable: close its memory(), or the collection "
+		"whose variables are in use"},
 	{"map the memory of", EOPNOTSUPP,
 		"only arrays made with BPF_F_MMAPABLE (flags = 1024, since Linux 5.5) can be "
 		"mapped"},

@@ -2,6 +2,7 @@
 /* Why a map cannot be created. */
 #include <errno.h>
 
+#include "../engine/features.h"
 #include "../engine/names.h"
 #include "../engine/probe.h"
 #include "failure.h"
@@ -18,9 +19,12 @@ static const char *explain_invalid(const struct abi_map_create *attr)
 {
 	bool is_ring = attr->map_type == BPF_MAP_TYPE_RINGBUF ||
 		       attr->map_type == BPF_MAP_TYPE_USER_RINGBUF;
+	struct error unsaid;
 
 	if (names_of(&names_map_types, attr->map_type) == NULL)
 		return "this library knows no such map type, nor it seems does the kernel";
+	if (features_map_type(attr->map_type, &unsaid) == 0)
+		return "this kernel lacks the map type";
 	if (is_ring)
 		return "max_entries of a ring must be a power of two and a multiple of the page "
 		       "size, key_size and value_size 0";
@@ -35,7 +39,7 @@ static const char *explain_invalid(const struct abi_map_create *attr)
 		return "an lpm_trie needs flags = 1 (BPF_F_NO_PREALLOC)";
 	if (attr->map_type == BPF_MAP_TYPE_ARRAY && attr->key_size != sizeof(uint32_t))
 		return "the key_size of an array must be 4";
-	return "a size or a flag does not suit this map type, or this kernel lacks the type";
+	return "a size or a flag does not suit this map type";
 }
 
 /* Most maps are had with CAP_BPF; those of devices and sockets belong to the network. */

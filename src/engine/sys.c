@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -46,9 +47,38 @@ static int good_fd(int fd)
 	return moved < 0 ? -err : moved;
 }
 
+/*
+ * Before Linux 5.11 what maps, programs and BTF take counts as locked memory, of which a process
+ * has 64 KiB as a rule. Raises the limit as far as this process may, so that a second try makes
+ * sense; false where that cannot help.
+ */
+static bool raise_memlock(void)
+{
+	struct rlimit limit, unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	unsigned int major, minor;
+	char release[66];
+
+	if (sys_kernel_release(release, sizeof(release)) < 0 ||
+		sscanf(release, "%u.%u", &major, &minor) != 2 || major > 5 ||
+		(major == 5 && minor >= 11))
+		return false;
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return false;
+	if (setrlimit(RLIMIT_MEMLOCK, &unlimited) == 0)
+		return true;
+	if (limit.rlim_cur == limit.rlim_max)
+		return false;
+	limit.rlim_cur = limit.rlim_max;
+	return setrlimit(RLIMIT_MEMLOCK, &limit) == 0;
+}
+
 int sys_bpf_fd(enum bpf_cmd cmd, void *attr, size_t size)
 {
-	return good_fd(sys_bpf(cmd, attr, size));
+	int ret = sys_bpf(cmd, attr, size);
+
+	if (ret == -EPERM && raise_memlock())
+		ret = sys_bpf(cmd, attr, size);
+	return good_fd(ret);
 }
 
 void sys_close(int fd)

@@ -25,7 +25,8 @@ static inline uint64_t sys_ptr(const void *p)
 /* bpf(2) for commands that answer a plain value. */
 int sys_bpf(enum bpf_cmd cmd, void *attr, size_t size);
 
-/* bpf(2) for commands that answer an fd. */
+/* bpf(2) for commands that answer an fd. Where they fail for want of locked memory, as before Linux
+ * 5.11, the process's limit of it is raised and the call repeated. */
 int sys_bpf_fd(enum bpf_cmd cmd, void *attr, size_t size);
 
 /* close(2); the fd is gone whatever it answers, so it is never retried. */
