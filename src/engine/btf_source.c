@@ -135,18 +135,32 @@ int btf_load_kernel(struct btf **out, struct btf *base, const char *module, stru
 		module, module);
 }
 
+/* What the kernel tells of a BTF, with its name. Before Linux 5.11, which names none, it refuses to
+ * be asked for one. */
+static int ask_info(int fd, struct abi_btf_info *info, char *name)
+{
+	int ret;
+
+	*info = (struct abi_btf_info){.name = sys_ptr(name), .name_len = NAME_ROOM};
+	ret = sys_obj_info(fd, info, sizeof(*info));
+	if (ret == -E2BIG) {
+		*info = (struct abi_btf_info){0};
+		ret = sys_obj_info(fd, info, sizeof(*info));
+	}
+	return ret;
+}
+
 /* Reads what the fd has; 1: it lacks its base. */
 static int load_fd(struct btf **out, struct btf *base, int fd, struct error *err)
 {
 	char name[NAME_ROOM] = "";
-	struct abi_btf_info info = {.name = sys_ptr(name), .name_len = sizeof(name)};
+	struct abi_btf_info info;
 	bool split;
 	char *data;
 	int ret;
 
-	/* Names, and BTF of the kernel's own, came with Linux 5.11; a name too long for the room
-	 * is no vmlinux. */
-	ret = sys_obj_info(fd, &info, sizeof(info));
+	/* A name too long for the room is no vmlinux. */
+	ret = ask_info(fd, &info, name);
 	if (ret < 0 && ret != -ENOSPC)
 		return error_errno(err, ret, "ask for its size");
 	split = info.kernel_btf && strcmp(name, "vmlinux") != 0;
@@ -185,13 +199,13 @@ int btf_load_by_id(struct btf **out, struct btf *base, uint32_t id, struct error
 static int open_if_named(uint32_t id, const char *module)
 {
 	char name[NAME_ROOM] = "";
-	struct abi_btf_info info = {.name = sys_ptr(name), .name_len = sizeof(name)};
 	int fd = sys_fd_by_id(BPF_BTF_GET_FD_BY_ID, id, 0);
+	struct abi_btf_info info;
 	int ret;
 
 	if (fd < 0)
 		return fd;
-	ret = sys_obj_info(fd, &info, sizeof(info));
+	ret = ask_info(fd, &info, name);
 	if (ret == 0 && info.kernel_btf && strcmp(name, module) == 0)
 		return fd;
 	sys_close(fd);
