@@ -192,7 +192,7 @@ describe("collection_abi", function()
   local path = support.fixture("program_basic")
 
   local function load_all()
-    local spec = assert(ebpf.load_spec(path))
+    local spec = support.drop_newer(assert(ebpf.load_spec(path)), { add = "5.14" })
     assert(spec.programs.store_constant.instructions:rewrite_constant("MY_CONSTANT", 1))
     return keep(spec:load()), spec
   end
@@ -214,7 +214,7 @@ describe("collection_abi", function()
     local collection, spec = load_all()
     local abi = ebpf.collection_abi {
       maps = { counters = { type = "hash", max_entries = 5 }, another = {} },
-      programs = { mark = { type = "xdp" }, absent = {}, add = {} },
+      programs = { mark = { type = "xdp" }, absent = {}, grow_tail = {} },
     }
     local message = 'map "another" is missing; map "counters": type is array instead of hash, max_entries is 4 instead '
       .. 'of 5; program "absent" is missing; program "mark": type is sched_cls instead of xdp'

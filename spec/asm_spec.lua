@@ -425,6 +425,8 @@ describe("the table of helpers", function()
       assert.equal(tonumber(number), assert(asm.parse("call bpf_" .. name))[1].imm)
       count = count + 1
     end
+    assert.is_true(count <= 212)
+    support.needs("6.2", "the last of the helpers")
     assert.equal(212, count)
     assert.equal("call 212", assert(asm.parse("call 212"))[1].text)
   end)

@@ -19,10 +19,15 @@ struct {
 	__uint(max_entries, 2);
 } packets SEC(".maps");
 
-static int renamed(void *ctx)
+extern int LINUX_KERNEL_VERSION __kconfig;
+
+static __always_inline int renamed(void *ctx, int cookies_since)
 {
 	__u32 process = bpf_get_current_pid_tgid() >> 32;
-	__u64 cookie = bpf_get_attach_cookie(ctx), none = 0, *count;
+	__u64 cookie = 0, none = 0, *count;
+
+	if (LINUX_KERNEL_VERSION >= cookies_since)
+		cookie = bpf_get_attach_cookie(ctx);
 
 	bpf_map_update_elem(&cookies, &process, &cookie, BPF_ANY);
 	bpf_map_update_elem(&renames, &process, &none, BPF_NOEXIST);
@@ -35,25 +40,25 @@ static int renamed(void *ctx)
 SEC("raw_tp/task_rename")
 int raw(void *ctx)
 {
-	return renamed(ctx);
+	return renamed(ctx, KERNEL_VERSION(6, 10, 0));
 }
 
 SEC("raw_tp")
 int raw_anywhere(void *ctx)
 {
-	return renamed(ctx);
+	return renamed(ctx, KERNEL_VERSION(6, 10, 0));
 }
 
 SEC("tp/task/task_rename")
 int event(void *ctx)
 {
-	return renamed(ctx);
+	return renamed(ctx, KERNEL_VERSION(5, 15, 0));
 }
 
 SEC("tp")
 int event_anywhere(void *ctx)
 {
-	return renamed(ctx);
+	return renamed(ctx, KERNEL_VERSION(5, 15, 0));
 }
 
 static int arrived(__u32 slot)

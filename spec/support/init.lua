@@ -363,6 +363,18 @@ function support.granted(since, feature, result, message, ...)
   return result, message, ...
 end
 
+--- Takes the maps and programs out of a spec that the running kernel is too old for.
+-- @param since {[name] = "5.15"}
+-- @return the spec
+function support.drop_newer(spec, since)
+  for name, version in pairs(since) do
+    if not support.kernel_is(version) then
+      spec.maps[name], spec.programs[name] = nil, nil
+    end
+  end
+  return spec
+end
+
 --- Skips the test when a command that prepares it is refused, in the kernel's words: a chroot, for instance, has no
 -- user namespaces.
 function support.skip_unless_runs(command, feature)
