@@ -232,3 +232,23 @@ describe("the README", function()
     assert.truthy(output:find("\nls started %d+ times\n"), output)
   end)
 end)
+
+describe("examples/verifier_error.lua", function()
+  local verifier_error = "OBJECT=" .. support.quote(object("verifier_error")) .. " "
+    .. command("examples/verifier_error.lua")
+
+  it("shows what the verifier says, and where", function()
+    local output, status = support.run(verifier_error)
+    assert.equal(0, status, output)
+    assert.truthy(output:find('^load program "count_wrong": permission denied %(EACCES%): R0 invalid mem access '
+      .. "'map_value_or_null'.* of count_wrong%(%), verifier_error%.bpf%.c:19 %(%*count %+= 1;%): "), output)
+    assert.truthy(output:find("\nThe whole log:\n.*\nprocessed %d+ insns"), output)
+    assert.truthy(output:find("\ncount_right is safe, says the verifier: processed %d+ insns"), output)
+  end)
+
+  it("does it for any object", function()
+    local output, status = support.run(command("examples/verifier_error.lua", "/nowhere.o", "x"))
+    assert.equal(0, status, output)
+    assert.equal('load spec "/nowhere.o": no such file or directory (ENOENT)\n', output)
+  end)
+end)

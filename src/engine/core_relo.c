@@ -332,7 +332,7 @@ bool core_relo_explain(const struct insns *list, const char *log, struct error *
 			continue;
 		if (core_path_parse(&path, relo, &ignored) < 0)
 			return false;
-		error_append(err, ": instruction %u: ", index);
+		error_append(err, ": ");
 		append_reason(&path, relo->state, err);
 		error_append(err, " (CO-RE relocation %s)", core_kind_name(relo->kind));
 		error_make_printable(err);

@@ -7,11 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core_relo.h"
-#include "externs.h"
 #include "func_info.h"
 #include "names.h"
 #include "probe.h"
+#include "prog_explain.h"
 #include "sys.h"
 
 /* What Linux before 5.2 accepts as the size of a log. */
@@ -215,128 +214,6 @@ static int retry(const struct prog_load *spec, struct prog_log *log)
 	return first;
 }
 
-/* Lines that tell about the verifier's work and not about the program. */
-static bool is_statistics(const char *line, size_t length)
-{
-	static const char *const heads[] = {
-		"processed ", "verification time ", "stack depth ", "mark_precise: "};
-	size_t i;
-
-	for (i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
-		if (length >= strlen(heads[i]) && memcmp(line, heads[i], strlen(heads[i])) == 0)
-			return true;
-	}
-	return length == 0;
-}
-
-/* Whether a line only makes sense with the one before: a continuation, or a state of registers. */
-static bool needs_previous(const char *line, size_t length)
-{
-	static const char context[] = "invalid bpf_context access";
-
-	return line[0] == '\t' || line[0] == ' ' ||
-	       (length > 1 && line[0] == 'R' && isdigit((unsigned char)line[1])) ||
-	       (length >= sizeof(context) - 1 && memcmp(line, context, sizeof(context) - 1) == 0);
-}
-
-/* The line that ends at `end`; its length goes to `length`. */
-static const char *line_before(const char *text, const char *end, size_t *length)
-{
-	const char *start = end;
-
-	while (start > text && start[-1] != '\n')
-		start--;
-	*length = (size_t)(end - start);
-	return start;
-}
-
-/* "12: (61) r0 = *(u32 *)(r1 +0)": where the verifier was. */
-static bool is_instruction(const char *line, size_t length)
-{
-	size_t i = 0;
-
-	while (i < length && isdigit((unsigned char)line[i]))
-		i++;
-	return i && length - i > 2 && memcmp(line + i, ": (", 3) == 0;
-}
-
-struct line {
-	const char *text;
-	size_t length;
-};
-
-/* The last lines of a log that say something about the program, the last one first. */
-static int last_lines(const char *text, struct line *lines, int most)
-{
-	const char *end = text + strlen(text);
-	struct line line;
-	int count = 0;
-
-	while (end > text && count < most) {
-		line.text = line_before(text, end, &line.length);
-		end = line.text > text ? line.text - 1 : text;
-		if (!is_statistics(line.text, line.length))
-			lines[count++] = line;
-	}
-	return count;
-}
-
-/* Appends the last words of a log, from the instruction that they are about, if it is near. */
-static void append_summary(struct error *err, const char *text)
-{
-	enum { MOST = 3, WIDTH = 200 };
-	struct line lines[MOST] = {{0}};
-	int count = last_lines(text, lines, MOST), first = 0;
-
-	while (first < count && !is_instruction(lines[first].text, lines[first].length))
-		first++;
-	if (first == count) {
-		first = 0;
-		while (first + 1 < count && needs_previous(lines[first].text, lines[first].length))
-			first++;
-	}
-	for (; count && first >= 0; first--)
-		error_append(err, ": %.*s",
-			lines[first].length < WIDTH ? (int)lines[first].length : WIDTH,
-			lines[first].text);
-}
-
-/* The kernel refused before it verified anything, and gave no words. */
-static void explain_silence(const struct prog_load *spec, struct error *err)
-{
-	switch (err->code) {
-	case EINVAL:
-		error_append(err,
-			": refused before verification: this kernel does not know the program "
-			"type, "
-			"attach type, attach target or flags, or they do not fit together");
-		break;
-	case E2BIG:
-		error_append(err,
-			": %u instructions are too many: Linux takes 1000000, without CAP_BPF or "
-			"before 5.2 only 4096",
-			spec->count);
-		break;
-	default:
-		probe_explain_privilege(err, probe_program_needs(spec->type));
-	}
-}
-
-static int explain(
-	const struct prog_load *spec, int code, const struct prog_log *log, struct error *err)
-{
-	char what[PROG_LOAD_TEXT];
-
-	prog_load_describe(spec, what, sizeof(what));
-	error_errno(err, code, "%s", what);
-	if (!log->text || !log->text[0])
-		explain_silence(spec, err);
-	else if (!core_relo_explain(spec->relocated, log->text, err) &&
-		 !externs_explain(spec->relocated, log->text, err))
-		append_summary(err, log->text);
-	return -1;
-}
-
 static int load(const struct prog_load *spec, struct prog_log *log, struct error *err)
 {
 	int ret = -EINVAL;
@@ -346,7 +223,7 @@ static int load(const struct prog_load *spec, struct prog_log *log, struct error
 	/* Running out of descriptors has no log. */
 	if (ret < 0 && ret != -EMFILE && ret != -ENFILE)
 		ret = retry(spec, log);
-	return ret < 0 ? explain(spec, ret, log, err) : ret;
+	return ret < 0 ? prog_explain(spec, ret, log->text, err) : ret;
 }
 
 int prog_load(const struct prog_load *spec, struct prog_log *log, struct error *err)

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "since.h"
+
+#include <stdio.h>
+
+#include "abi.h"
+#include "helpers.h"
+
+#define VERSION(major, minor) ((uint32_t)(major) << 16 | (uint32_t)(minor) << 8)
+
+/* The first helper that each version added; numbers have only ever been appended. */
+static const struct added {
+	uint32_t first;
+	uint32_t version;
+} helpers_added[] = {
+	{1, VERSION(3, 19)},
+	{4, VERSION(4, 1)},
+	{12, VERSION(4, 2)},
+	{17, VERSION(4, 3)},
+	{23, VERSION(4, 4)},
+	{26, VERSION(4, 5)},
+	{27, VERSION(4, 6)},
+	{31, VERSION(4, 8)},
+	{37, VERSION(4, 9)},
+	{42, VERSION(4, 10)},
+	{45, VERSION(4, 11)},
+	{46, VERSION(4, 12)},
+	{48, VERSION(4, 13)},
+	{51, VERSION(4, 14)},
+	{54, VERSION(4, 15)},
+	{58, VERSION(4, 16)},
+	{60, VERSION(4, 17)},
+	{65, VERSION(4, 18)},
+	{81, VERSION(4, 19)},
+	{84, VERSION(4, 20)},
+	{91, VERSION(5, 0)},
+	{93, VERSION(5, 1)},
+	{99, VERSION(5, 2)},
+	{109, VERSION(5, 3)},
+	{111, VERSION(5, 5)},
+	{116, VERSION(5, 6)},
+	{120, VERSION(5, 7)},
+	{125, VERSION(5, 8)},
+	{136, VERSION(5, 9)},
+	{142, VERSION(5, 10)},
+	{156, VERSION(5, 11)},
+	{163, VERSION(5, 12)},
+	{164, VERSION(5, 13)},
+	{166, VERSION(5, 14)},
+	{169, VERSION(5, 15)},
+	{176, VERSION(5, 16)},
+	{180, VERSION(5, 17)},
+	{186, VERSION(5, 18)},
+	{194, VERSION(5, 19)},
+	{204, VERSION(6, 0)},
+	{208, VERSION(6, 1)},
+	{210, VERSION(6, 2)},
+};
+
+enum { HELPERS_ADDED = sizeof(helpers_added) / sizeof(helpers_added[0]) };
+
+static const uint32_t prog_types[] = {
+	[BPF_PROG_TYPE_SOCKET_FILTER] = VERSION(3, 19),
+	[BPF_PROG_TYPE_KPROBE] = VERSION(4, 1),
+	[BPF_PROG_TYPE_SCHED_CLS] = VERSION(4, 1),
+	[BPF_PROG_TYPE_SCHED_ACT] = VERSION(4, 1),
+	[BPF_PROG_TYPE_TRACEPOINT] = VERSION(4, 7),
+	[BPF_PROG_TYPE_XDP] = VERSION(4, 8),
+	[BPF_PROG_TYPE_PERF_EVENT] = VERSION(4, 9),
+	[BPF_PROG_TYPE_CGROUP_SKB] = VERSION(4, 10),
+	[BPF_PROG_TYPE_CGROUP_SOCK] = VERSION(4, 10),
+	[BPF_PROG_TYPE_LWT_IN] = VERSION(4, 10),
+	[BPF_PROG_TYPE_LWT_OUT] = VERSION(4, 10),
+	[BPF_PROG_TYPE_LWT_XMIT] = VERSION(4, 10),
+	[BPF_PROG_TYPE_SOCK_OPS] = VERSION(4, 13),
+	[BPF_PROG_TYPE_SK_SKB] = VERSION(4, 14),
+	[BPF_PROG_TYPE_CGROUP_DEVICE] = VERSION(4, 15),
+	[BPF_PROG_TYPE_SK_MSG] = VERSION(4, 17),
+	[BPF_PROG_TYPE_RAW_TRACEPOINT] = VERSION(4, 17),
+	[BPF_PROG_TYPE_CGROUP_SOCK_ADDR] = VERSION(4, 17),
+	[BPF_PROG_TYPE_LWT_SEG6LOCAL] = VERSION(4, 18),
+	[BPF_PROG_TYPE_LIRC_MODE2] = VERSION(4, 18),
+	[BPF_PROG_TYPE_SK_REUSEPORT] = VERSION(4, 19),
+	[BPF_PROG_TYPE_FLOW_DISSECTOR] = VERSION(4, 20),
+	[BPF_PROG_TYPE_CGROUP_SYSCTL] = VERSION(5, 2),
+	[BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE] = VERSION(5, 2),
+	[BPF_PROG_TYPE_CGROUP_SOCKOPT] = VERSION(5, 3),
+	[BPF_PROG_TYPE_TRACING] = VERSION(5, 5),
+	[BPF_PROG_TYPE_STRUCT_OPS] = VERSION(5, 6),
+	[BPF_PROG_TYPE_EXT] = VERSION(5, 6),
+	[BPF_PROG_TYPE_LSM] = VERSION(5, 7),
+	[BPF_PROG_TYPE_SK_LOOKUP] = VERSION(5, 9),
+	[BPF_PROG_TYPE_SYSCALL] = VERSION(5, 14),
+	[BPF_PROG_TYPE_NETFILTER] = VERSION(6, 4),
+};
+
+uint32_t since_helper(uint32_t helper)
+{
+	uint32_t version = 0, i;
+
+	if (!names_of(&helpers, helper))
+		return 0;
+	for (i = 0; i < HELPERS_ADDED && helpers_added[i].first <= helper; i++)
+		version = helpers_added[i].version;
+	return version;
+}
+
+uint32_t since_prog_type(uint32_t type)
+{
+	return type < sizeof(prog_types) / sizeof(prog_types[0]) ? prog_types[type] : 0;
+}
+
+void since_print(uint32_t version, char out[SINCE_TEXT])
+{
+	snprintf(out, SINCE_TEXT, "%u.%u", version >> 16 & 0xff, version >> 8 & 0xff);
+}
