@@ -39,12 +39,12 @@ local function refused(object, programs, options)
 end
 
 -- An object compiled from the text of a program of type tc and what it needs.
-local function compile(text)
+local function compile(text, flags)
   local path = support.tmpdir() .. "/x"
   support.write_file(path .. ".bpf.c", "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n" .. text
     .. '\nchar LICENSE[] SEC("license") = "GPL";\n')
-  support.check_run(("clang -O2 -g -target bpf -I/usr/include/$(uname -m)-linux-gnu -c %s.bpf.c -o %s.o"):format(path,
-    path))
+  support.check_run(("clang -O2 -g %s -target bpf -I/usr/include/$(uname -m)-linux-gnu -c %s.bpf.c -o %s.o")
+    :format(flags or "", path, path))
   return path .. ".o"
 end
 
@@ -265,6 +265,38 @@ describe("a symbol of the kernel", function()
     check(object, "weak_functions")
   end)
 
+  it("may be a function whose address is asked for", function()
+    check(object, "function_address")
+  end)
+
+  it("may be a function of a module", function()
+    local path = support.fixture("ksyms_module")
+    local collection, message, code = load(path)
+    if code == errno.ESRCH then
+      assert.equal('load: this kernel lacks kfunc "bpf_skb_ct_lookup", kfunc "bpf_ct_release": declare what the '
+        .. "program can do without as __weak", message)
+      local output = support.run("modprobe nf_conntrack")
+      collection, message, code = load(path)
+      if code == errno.ESRCH then
+        support.pending(message .. "; modprobe nf_conntrack: " .. output)
+      end
+    end
+    support.closing(assert(collection, message))
+    assert.equal(0, (collection.programs.connection:test(packet)))
+  end)
+
+  it("may be called by text, which says no more than its name", function()
+    skip_if_older(select(2, load(object, { "functions" })))
+    local program = support.closing(assert(ebpf.new_program { type = "sched_cls", license = "GPL", name = "text",
+      instructions = ebpf.asm.parse "r6 = r1; call bpf_rcu_read_lock; call bpf_rcu_read_unlock; r0 = 7; exit" }))
+    assert.equal(7, (program:test(packet)))
+    local _, message, code = ebpf.new_program { type = "sched_cls", license = "GPL", name = "text",
+      instructions = ebpf.asm.parse "call spec_no_such_kfunc; r0 = 7; exit" }
+    assert.equal('load program "text": reference to "spec_no_such_kfunc" is not satisfied: neither the object nor this '
+      .. "kernel defines the function: declare one of the kernel with __ksym, and compile with -g", message)
+    assert.equal(errno.ENOENT, code)
+  end)
+
   it("may be a function where CO-RE goes by other types", function()
     local given = support.closing(assert(ebpf.btf.load_kernel()))
     skip_if_older(select(2, load(object, { "functions" })))
@@ -371,12 +403,20 @@ describe("a symbol of the kernel", function()
     end
   end)
 
-  it("needs the object's types", function()
-    local path = support.tmpdir() .. "/x.o"
-    support.check_run { "llvm-objcopy", "--remove-section", ".BTF", "--remove-section", ".BTF.ext", object, path }
-    local message, code = refused(path, { "functions" })
-    assert.matches('reference to "bpf_cast_to_kern_ctx" is not satisfied: the object only declares this function: '
-      .. "declare one of the kernel with __ksym, and compile with %-g$", message)
+  it("is found without the object's types where it is called", function()
+    skip_if_older(select(2, load(object, { "functions" })))
+    local path = compile([[
+      extern void bpf_rcu_read_lock(void) __ksym;
+      extern void bpf_rcu_read_unlock(void) __ksym;
+      extern const void bpf_prog_put __ksym;
+      SEC("tc") int called(void *c) { bpf_rcu_read_lock(); bpf_rcu_read_unlock(); return 0; }
+      SEC("tc") long loaded(void *c) { return (long)&bpf_prog_put; }
+    ]], "-g0")
+    check(path, "called")
+    local message, code = refused(path, { "loaded" })
+    assert.equal('load program "loaded": reference to "bpf_prog_put" is not satisfied: the object does not define it: '
+      .. "call rewrite_constant or rewrite_map, or declare a symbol of the kernel with __ksym and compile with -g",
+      message)
     assert.equal(errno.ENOENT, code)
   end)
 

@@ -125,6 +125,21 @@ int weak_functions(struct __sk_buff *skb)
 	return 0;
 }
 
+/* No kfunc, but a function with an address. */
+struct bpf_map {
+	int id;
+} __attribute__((preserve_access_index));
+
+extern void bpf_map_put_with_uref(struct bpf_map *map) __ksym __weak;
+
+SEC("tc")
+int function_address(struct __sk_buff *skb)
+{
+	CHECK(ksym_exists(bpf_map_put_with_uref));
+	CHECK(!ksym_exists(spec_no_such_kfunc));
+	return 0;
+}
+
 /* Neither asks first. */
 SEC("?tc")
 int poisoned(struct __sk_buff *skb)

@@ -83,7 +83,7 @@ int extern_set_link(
 	struct externs *e;
 
 	*fds = NULL;
-	if (!list->extern_count || list->foreign)
+	if (list->foreign || !externs_are_wanted(list))
 		return 0;
 	luaL_checkstack(L, LUA_MINSTACK, "look for symbols");
 	e = push_set(L, handles);

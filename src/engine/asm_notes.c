@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What stands behind an instruction: "<map counters>" tells what it refers to where its form does not,
- * "<core byte_off #12 "0:1">" how it is to be relocated. */
+ * "<core byte_off #12 "0:1">" how it is to be relocated, "<ksym #12 weak>" as what the symbol of the
+ * kernel is declared that it refers to. */
 #include <errno.h>
 #include <string.h>
 
@@ -85,6 +86,33 @@ static bool read_core(struct asm_parser *p, uint32_t index)
 	return add_relo(p, relo, access, start);
 }
 
+/* What follows "<ksym". */
+static bool read_ksym(struct asm_parser *p, uint32_t index)
+{
+	const struct insn_ref *ref = insns_find_ref(p->list, index);
+	struct btf *types = p->options->types;
+	const char *start = p->scan.at;
+	struct asm_number number;
+	bool weak;
+
+	if (!ref)
+		return asm_scan_complain(&p->scan, start, "the instruction refers to nothing");
+	if (!asm_scan_literal(&p->scan, "#", 1) || !asm_scan_number(&p->scan, &number))
+		return false;
+	weak = !asm_scan_literal(&p->scan, ">", 1);
+	if (weak && (!asm_scan_literal(&p->scan, "weak", strlen("weak")) ||
+			    !asm_scan_literal(&p->scan, ">", 1)))
+		return false;
+	if (number.is_negative || number.value > UINT32_MAX ||
+		(types && number.value >= types->type_count))
+		return asm_scan_complain(
+			&p->scan, start, "the symbol's type is not one of the types given");
+	if (insns_add_extern(p->list, insns_name(p->list, ref->name), types, (uint32_t)number.value,
+		    weak, p->err) < 0)
+		return asm_give_up(p);
+	return true;
+}
+
 static bool read_ref_rest(struct asm_parser *p, uint32_t *offset, bool *resolved)
 {
 	struct asm_number number = {0};
@@ -129,6 +157,8 @@ static bool read_note(struct asm_parser *p, uint32_t index)
 
 	if (asm_scan_literal(&p->scan, "core", strlen("core")))
 		return read_core(p, index);
+	if (asm_scan_literal(&p->scan, "ksym", strlen("ksym")))
+		return read_ksym(p, index);
 	for (kind = 0; kind < INSN_REF_KINDS; kind++) {
 		if (asm_scan_literal(&p->scan, asm_ref_kinds[kind], strlen(asm_ref_kinds[kind])))
 			return read_ref(p, index, (enum insn_ref_kind)kind);

@@ -368,6 +368,19 @@ static void print_relo(struct printer *p, const struct insn_relo *relo)
 	text_add(p->out, ">", 1);
 }
 
+/* What is declared of a symbol of the kernel; its type is not in the text. */
+static void print_extern(struct printer *p, uint32_t index)
+{
+	const struct insn_ref *ref = insns_find_ref(p->list, index);
+	const struct insn_extern *declared = NULL;
+
+	if (ref && ref->kind == INSN_REF_EXTERN && !ref->resolved)
+		declared = insns_find_extern(p->list, ref->name);
+	if (declared)
+		text_print(p->out, " <ksym #%" PRIu32 "%s>", declared->type,
+			declared->weak ? " weak" : "");
+}
+
 /* Finds out where instructions begin and which of them jumps lead to. */
 static void mark_slots(const struct insns *list, uint8_t *slots)
 {
@@ -414,6 +427,7 @@ static void print_list(struct printer *p)
 		n = print_insn(p, i, true);
 		for (; relo < list->relo_count && list->relos[relo].index <= i; relo++)
 			print_relo(p, &list->relos[relo]);
+		print_extern(p, i);
 		text_add(p->out, "\n", 1);
 	}
 }

@@ -7,10 +7,14 @@
 
 #include "core_relo_parts.h"
 #include "kallsyms.h"
+#include "probe.h"
 #include "sys.h"
 
 /* How far the field reaches that says which module a called function is of. */
 enum { MODULES_MOST = INT16_MAX };
+
+/* Linux 6.4: before, addresses of functions cannot be loaded, but are only asked whether they are 0. */
+enum { FUNCTION_ADDRESSES = 6 << 16 | 4 << 8 };
 
 void externs_free(struct externs *e)
 {
@@ -33,12 +37,21 @@ static bool is_call(const struct insns *list, const struct insn_ref *ref)
 	return list->code[ref->index].code == BPF_JMP_CALL;
 }
 
-/* What the reference is to, of those that are still to be given a value; NULL: none. */
-static struct insn_extern *extern_of(const struct insns *list, const struct insn_ref *ref)
+/* What the reference is to, of those that are still to be given a value; NULL: none. Text has no
+ * declarations: what is called there, and is in none of the functions, may be the kernel's. `room` is
+ * for such. */
+static const struct insn_extern *extern_of(
+	const struct insns *list, const struct insn_ref *ref, struct insn_extern *room)
 {
+	const struct insn_extern *declared;
+
 	if (ref->resolved || ref->kind != INSN_REF_EXTERN)
 		return NULL;
-	return insns_find_extern(list, ref->name);
+	declared = insns_find_extern(list, ref->name);
+	if (declared || !is_call(list, ref))
+		return declared;
+	*room = (struct insn_extern){.name = ref->name, .weak = true};
+	return room;
 }
 
 /* By what it is declared as; without that, by how it is used. */
@@ -108,12 +121,13 @@ int externs_add(struct externs *e, const struct insns *list, struct error *err)
 {
 	const struct insn_extern *wanted;
 	struct extern_symbol *symbol;
+	struct insn_extern room;
 	enum extern_kind kind;
 	const char *name;
 	uint32_t i;
 
 	for (i = 0; i < list->ref_count; i++) {
-		wanted = extern_of(list, &list->refs[i]);
+		wanted = extern_of(list, &list->refs[i], &room);
 		if (!wanted)
 			continue;
 		name = insns_name(list, wanted->name);
@@ -129,6 +143,18 @@ int externs_add(struct externs *e, const struct insns *list, struct error *err)
 		}
 	}
 	return 0;
+}
+
+bool externs_are_wanted(const struct insns *list)
+{
+	struct insn_extern room;
+	uint32_t i;
+
+	for (i = 0; i < list->ref_count; i++) {
+		if (extern_of(list, &list->refs[i], &room))
+			return true;
+	}
+	return false;
 }
 
 bool externs_need_types(const struct externs *e, bool *strong)
@@ -445,70 +471,76 @@ static void set_load(struct insns *list, uint32_t index, unsigned int src, uint6
 	insns_set(list, index + 1, second);
 }
 
-static int apply_call(struct insns *list, uint32_t index, struct insn_extern *wanted,
+static int apply_call(struct insns *list, const struct insn_ref *ref,
 	const struct extern_symbol *symbol, struct error *err)
 {
+	struct insn_extern *declared = insns_find_extern(list, ref->name);
 	struct bpf_insn call = {.code = BPF_JMP_CALL};
 
 	if (symbol->kind != EXTERN_FUNCTION)
 		return error_set(err, EINVAL, "\"%.80s\" is called, but is no function",
-			insns_name(list, wanted->name));
+			insns_name(list, ref->name));
 	if (symbol->state == EXTERN_FOUND) {
 		call.src_reg = BPF_PSEUDO_KFUNC_CALL;
 		call.imm = (int32_t)symbol->value;
 		call.off = (int16_t)symbol->module;
+	} else if (declared) {
+		declared->poisoned = true;
+		call.imm = EXTERN_POISON + (int32_t)(declared - list->externs);
 	} else {
-		wanted->poisoned = true;
-		call.imm = EXTERN_POISON + (int32_t)(wanted - list->externs);
+		return 1; /* maybe it is somebody else's */
 	}
-	insns_set(list, index, call);
+	insns_set(list, ref->index, call);
 	return 0;
 }
 
-static int apply_load(const struct externs *e, struct insns *list, uint32_t index,
-	const struct insn_extern *wanted, const struct extern_symbol *symbol, struct error *err)
+static int apply_load(const struct externs *e, struct insns *list, const struct insn_ref *ref,
+	const struct extern_symbol *symbol, struct error *err)
 {
 	uint64_t fd = symbol->module ? (uint64_t)(uint32_t)e->fds[symbol->module] : 0;
 
-	if (!insns_is_load64(list, index))
+	if (!insns_is_load64(list, ref->index))
 		return error_set(err, EINVAL,
 			"instruction %u refers to \"%.80s\", but is neither a call nor a 64-bit "
 			"load",
-			index, insns_name(list, wanted->name));
+			ref->index, insns_name(list, ref->name));
 	if (symbol->kind == EXTERN_ADDRESS || symbol->state != EXTERN_FOUND)
-		set_load(list, index, 0, symbol->value);
+		set_load(list, ref->index, 0, symbol->value);
+	else if (symbol->kind == EXTERN_FUNCTION && probe_kernel_version() < FUNCTION_ADDRESSES)
+		set_load(list, ref->index, 0, 1);
 	else
-		set_load(list, index, BPF_PSEUDO_BTF_ID, symbol->value | fd << 32);
+		set_load(list, ref->index, BPF_PSEUDO_BTF_ID, symbol->value | fd << 32);
 	return 0;
+}
+
+static int apply(const struct externs *e, struct insns *list, struct insn_ref *ref,
+	const struct insn_extern *wanted, struct error *err)
+{
+	bool call = is_call(list, ref);
+	const struct extern_symbol *symbol =
+		find_symbol(e, insns_name(list, wanted->name), wanted, kind_of(wanted, call));
+	int ret;
+
+	if (!symbol || is_missing(symbol))
+		return error_set(err, ENOENT, "symbol \"%.80s\" has not been found",
+			insns_name(list, wanted->name));
+	ret = call ? apply_call(list, ref, symbol, err) : apply_load(e, list, ref, symbol, err);
+	ref->resolved = ret == 0;
+	return ret < 0 ? -1 : 0;
 }
 
 int externs_apply(const struct externs *e, struct insns *list, struct error *err)
 {
-	const struct extern_symbol *symbol;
-	struct insn_extern *wanted;
-	struct insn_ref *ref;
-	bool call;
+	const struct insn_extern *wanted;
+	struct insn_extern room;
 	uint32_t i;
-	int ret = 0;
 
-	for (i = 0; ret == 0 && i < list->ref_count; i++) {
-		ref = &list->refs[i];
-		wanted = extern_of(list, ref);
-		if (!wanted)
-			continue;
-		call = is_call(list, ref);
-		symbol = find_symbol(
-			e, insns_name(list, wanted->name), wanted, kind_of(wanted, call));
-		if (!symbol || is_missing(symbol))
-			return error_set(err, ENOENT, "symbol \"%.80s\" has not been found",
-				insns_name(list, wanted->name));
-		if (call)
-			ret = apply_call(list, ref->index, wanted, symbol, err);
-		else
-			ret = apply_load(e, list, ref->index, wanted, symbol, err);
-		ref->resolved = 1;
+	for (i = 0; i < list->ref_count; i++) {
+		wanted = extern_of(list, &list->refs[i], &room);
+		if (wanted && apply(e, list, &list->refs[i], wanted, err) < 0)
+			return -1;
 	}
-	return ret;
+	return 0;
 }
 
 bool externs_explain(const struct insns *list, const char *log, struct error *err)

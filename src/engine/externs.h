@@ -9,7 +9,8 @@
  * What programs are loaded together ask for is collected, looked up all at once, and then given to
  * each one's instructions. A weak symbol that is missing is 0 where its address is taken, and where
  * it is called the instruction becomes one that the verifier refuses, should it be reached.
- * Flavours count for nothing in the names of typed symbols: "bpf_iter_num_new___old".
+ * Flavours count for nothing in the names of typed symbols: "bpf_iter_num_new___old". What text calls
+ * by a name that nothing else has is a kfunc, too, whose prototype only the verifier looks at.
  */
 #ifndef EBPF_EXTERNS_H
 #define EBPF_EXTERNS_H
@@ -66,6 +67,9 @@ struct externs {
 };
 
 void externs_free(struct externs *e);
+
+/* Whether a list refers to symbols that it has not been given. */
+bool externs_are_wanted(const struct insns *list);
 
 /* Takes in what a list refers to and has not been given. */
 int externs_add(struct externs *e, const struct insns *list, struct error *err);

@@ -67,9 +67,8 @@ static const char *why_extern(const struct insns *program, const struct insn_ref
 	if (insns_find_extern(program, ref->name))
 		return "it is a symbol of the kernel, which loading the program looks for";
 	if (is_call(program, ref))
-		return "the object only declares this function: declare one of the kernel with "
-		       "__ksym, "
-		       "and compile with -g";
+		return "neither the object nor this kernel defines the function: declare one of "
+		       "the kernel with __ksym, and compile with -g";
 	return "the object does not define it: call rewrite_constant or rewrite_map, or declare a "
 	       "symbol of the kernel with __ksym and compile with -g";
 }
