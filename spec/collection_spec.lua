@@ -359,7 +359,7 @@ describe("a broken object file", function()
   -- Each one in a few dozen of all ways to break it; the kernel is asked about what can be read.
   local EACH = 41
 
-  for _, fixture in ipairs { "collection_data", "values" } do
+  for _, fixture in ipairs { "collection_data", "values", "struct_ops" } do
     it("is refused or loads, and never raises or leaves anything open: " .. fixture, function()
       local directory = support.tmpdir()
       local stripped, path = directory .. "/stripped.o", directory .. "/broken.o"

@@ -43,7 +43,8 @@ local function try(label, bytes)
 end
 
 describe("a broken object file", function()
-  local fixtures = { { "object" }, { "values", "bigendian" }, { "legacy", "nodebug" }, { "ksyms" }, { "kconfig" } }
+  local fixtures = { { "object" }, { "values", "bigendian" }, { "legacy", "nodebug" }, { "ksyms" }, { "kconfig" },
+    { "struct_ops" } }
   for _, fixture in ipairs(fixtures) do
     local path = support.fixture(fixture[1], fixture[2])
     local bytes

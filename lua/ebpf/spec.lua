@@ -174,7 +174,9 @@ local function finish(result, message, errno)
     setmetatable(map, map_spec)
     if map.members then
       name_targets(map, result.programs)
-      struct_ops.describe(map)
+      if map.value then -- not in the other byte order
+        struct_ops.describe(map)
+      end
     end
     if map.inner_map then
       setmetatable(map.inner_map, map_spec)

@@ -47,6 +47,11 @@ local function types_of(spec, handles)
   return core.find_struct_ops(spec.struct, handles)
 end
 
+--- Raises for a spec that cannot be.
+local function refuse(spec, wrong, ...)
+  error(("bad argument #1 to 'load' (map '%s': %s)"):format(tostring(spec.name), wrong:format(...)), 0)
+end
+
 --- The bytes that the members are written over.
 local function base_of(spec, size)
   local entry = spec.contents and spec.contents[1]
@@ -54,8 +59,7 @@ local function base_of(spec, size)
   if bytes == nil then
     return ("\0"):rep(size)
   elseif type(bytes) ~= "string" or #bytes ~= size then
-    error(("map '%s': its contents must be %d bytes; values of members go into the field 'members'"):format(
-      tostring(spec.name), size), 0)
+    refuse(spec, "its contents must be %d bytes; values of members go into the field 'members'", size)
   end
   return bytes
 end
@@ -79,12 +83,10 @@ local function functions_of(spec, members)
   for name, value in pairs(spec.members or {}) do
     local member = members[name]
     if not member then
-      error(("map '%s': struct %s has no member '%s' that could be set"):format(tostring(spec.name), spec.struct,
-        tostring(name)), 0)
+      refuse(spec, "struct %s has no member '%s' that could be set", spec.struct, tostring(name))
     elseif member.is_pointer then
       if type(value) ~= "string" and not is_program(value) then
-        error(("map '%s': member '%s' is a pointer: name of a program, or Program expected, got %s"):format(
-          tostring(spec.name), name, type(value)), 0)
+        refuse(spec, "member '%s' is a pointer: name of a program, or Program expected, got %s", name, type(value))
       end
       functions[name] = value
     end
@@ -103,7 +105,7 @@ local function pack(spec, types, members, size)
         return member_type:pack(value)
       end)
       if not packed then
-        error(("map '%s': member '%s': %s"):format(tostring(spec.name), name, message or tostring(new)), 0)
+        refuse(spec, "member '%s': %s", name, message or tostring(new))
       end
       bytes = bytes:sub(1, member.offset) .. new .. bytes:sub(member.offset + #new + 1)
     end
