@@ -44,7 +44,7 @@ end
 
 describe("a broken object file", function()
   local fixtures = { { "object" }, { "values", "bigendian" }, { "legacy", "nodebug" }, { "ksyms" }, { "kconfig" },
-    { "struct_ops" } }
+    { "struct_ops" }, { "arena" } }
   for _, fixture in ipairs(fixtures) do
     local path = support.fixture(fixture[1], fixture[2])
     local bytes

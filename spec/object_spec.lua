@@ -445,6 +445,22 @@ describe("sections of data", function()
     assert.equal(2 ^ 30, object.maps[".bss"].value_size)
   end)
 
+  it("of an arena belong to the one that there is", function()
+    local variable = 'int v SEC(".addr_space.1") = 5; SEC("xdp") int p(void *ctx) { return 0; }\n'
+    local arena = "struct { __uint(type, 33); __uint(max_entries, 1); __uint(map_flags, 1024); } %s SEC(\".maps\");\n"
+    local object = assert(spec.load(compile(arena:format("one") .. variable)))
+    assert.same({ { 0, "\5\0\0\0" } }, object.maps.one.contents)
+    assert.equal("one", object.variables.v:section())
+    for words, source in pairs {
+      ["no map is an arena"] = variable,
+      ["there is more than one arena"] = arena:format("one") .. arena:format("other") .. variable,
+    } do
+      local none, message, code = spec.load(compile(source))
+      assert.same({ nil, core.errno.ENOEXEC }, { none, code })
+      assert.truthy(message:find('section ".addr_space.1": ' .. words, 1, true), message)
+    end
+  end)
+
   it("of struct_ops are maps of the structs in them", function()
     local object = assert(spec.load(compile([[
       struct ops { int (*init)(void *); } ;

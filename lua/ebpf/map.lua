@@ -167,7 +167,12 @@ local function fill_arena(new, spec)
   if not memory then
     return nil, message, errno
   end
+  -- Writing zeroes makes pages, too, which programs are not given for something else.
   for _, entry in ipairs(spec.contents or {}) do
+    if entry[1] + #entry[2] > memory:size() then
+      return nil, ('fill arena "%s": its contents are larger than its %d bytes'):format(new:name(), memory:size()),
+        core.errno.E2BIG
+    end
     memory:write(entry[1], entry[2])
   end
   return true

@@ -70,4 +70,25 @@ int add_up(void *ctx)
 	return sum;
 }
 
+/* Later compilers put what has the attribute address_space(1) into this section. */
+#define IN_ARENA SEC(".addr_space.1")
+
+__u64 step IN_ARENA = 5;
+struct node first_node IN_ARENA = {.number = 100};
+__u32 zeroes[3000] IN_ARENA;
+
+/* Counts up by what user space sets. */
+SEC("syscall")
+int count_up(void *ctx)
+{
+	__u64 *by = KERNEL_POINTER(&step);
+	__u64 amount = *by;
+	struct node *node = KERNEL_POINTER(&first_node);
+
+	node->number += amount;
+	/* Verified for an arena only when it mentions one. */
+	asm volatile("" ::"r"(&arena));
+	return node->number;
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -40,6 +40,8 @@ static enum object_role role_of(const struct elf_section *section)
 		return ROLE_DATA;
 	if (strcmp(name, ".maps") == 0)
 		return ROLE_BTF_MAPS;
+	if (strcmp(name, OBJECT_ARENA_SECTION) == 0)
+		return ROLE_ARENA;
 	if (object_is_struct_ops(name))
 		return ROLE_STRUCT_OPS;
 	if (section->type == SHT_NOBITS)
@@ -166,6 +168,7 @@ static int build(struct object_build *b, struct error *err)
 		for_each(b, ROLE_BTF_EXT, read_btf_ext, err) < 0 ||
 		for_each(b, ROLE_LEGACY_MAPS, object_read_legacy_maps, err) < 0 ||
 		for_each(b, ROLE_BTF_MAPS, object_read_btf_maps, err) < 0 ||
+		for_each(b, ROLE_ARENA, object_read_arena, err) < 0 ||
 		for_each(b, ROLE_STRUCT_OPS, object_read_struct_ops, err) < 0 ||
 		for_each(b, ROLE_DATA, object_read_data, err) < 0 ||
 		object_read_externs(b, err) < 0)

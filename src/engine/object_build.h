@@ -23,6 +23,7 @@ enum object_role {
 	ROLE_LEGACY_MAPS,
 	ROLE_BTF_MAPS,
 	ROLE_DATA,
+	ROLE_ARENA, /* global variables in an arena */
 	ROLE_STRUCT_OPS,
 	ROLE_BTF,
 	ROLE_BTF_EXT,
@@ -32,7 +33,7 @@ struct object_part {
 	uint8_t role; /* enum object_role */
 	bool wanted; /* ROLE_DATA: a symbol or a relocation leads there */
 	uint32_t relocs; /* the section with its relocations; 0: none */
-	uint32_t map; /* ROLE_DATA: its index among the maps */
+	uint32_t map; /* ROLE_DATA, ROLE_ARENA: its index among the maps */
 };
 
 /* A function of a code section, program or not. */
@@ -106,7 +107,10 @@ const struct object_place *object_find_place(
 /* Whether sections of that name have struct_ops maps. */
 bool object_is_struct_ops(const char *section);
 
-/* The map of a section of data. */
+/* The section of variables in an arena, as clang calls it. They lie at the arena's beginning. */
+#define OBJECT_ARENA_SECTION ".addr_space.1"
+
+/* The map of a section of data, or the arena. */
 struct object_map *object_data_map(const struct object_build *b, uint32_t section);
 
 /* The index of the first function at or behind that place, in this section or a later one. */
@@ -137,6 +141,7 @@ int object_read_externs(struct object_build *b, struct error *err);
 int object_read_legacy_maps(struct object_build *b, uint32_t section, struct error *err);
 int object_read_btf_maps(struct object_build *b, uint32_t section, struct error *err);
 int object_read_struct_ops(struct object_build *b, uint32_t section, struct error *err);
+int object_read_arena(struct object_build *b, uint32_t section, struct error *err);
 int object_read_data(struct object_build *b, uint32_t section, struct error *err);
 void object_name_data_types(struct object_build *b);
 int object_place_variables(struct object_build *b, struct error *err);

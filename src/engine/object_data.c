@@ -52,6 +52,36 @@ int object_read_data(struct object_build *b, uint32_t index, struct error *err)
 	return 0;
 }
 
+/* The variables of this section are the first that is in the arena, of which there can be one. */
+int object_read_arena(struct object_build *b, uint32_t index, struct error *err)
+{
+	const struct elf_section *section = &b->elf.sections[index];
+	struct object_map *arena = NULL;
+	uint32_t i;
+
+	for (i = 0; i < b->object->map_count; i++) {
+		if (b->object->maps[i].type != BPF_MAP_TYPE_ARENA)
+			continue;
+		if (arena)
+			return error_set(err, ENOEXEC, "there is more than one arena");
+		arena = &b->object->maps[i];
+		b->parts[index].map = i;
+	}
+	if (!arena)
+		return error_set(err, ENOEXEC, "no map is an arena, where its variables belong");
+	if (arena->data)
+		return error_set(err, ENOEXEC, "a second section of its kind");
+	if (section->size > INT32_MAX || object_charge(b, section->size, err) < 0)
+		return error_set(err, ENOEXEC, "%" PRIu64 " bytes are too many", section->size);
+	arena->data = calloc(1, section->size);
+	if (!arena->data)
+		return error_errno(err, ENOMEM, "copy %" PRIu64 " bytes", section->size);
+	arena->data_size = section->size;
+	if (section->data)
+		memcpy(arena->data, section->data, section->size);
+	return 0;
+}
+
 /* Gives the maps of data sections the types of their contents. */
 void object_name_data_types(struct object_build *b)
 {

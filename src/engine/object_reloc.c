@@ -150,6 +150,18 @@ static int refer_to_data(
 	return refer(s, INSN_REF_MAP_VALUE, map->name, (uint32_t)offset, err);
 }
 
+static int refer_to_arena(
+	const struct site *s, const struct elf_symbol *symbol, int64_t offset, struct error *err)
+{
+	const struct object_map *map = object_data_map(s->b, symbol->section);
+
+	if (offset < 0 || (uint64_t)offset >= map->data_size)
+		return error_set(err, ENOEXEC,
+			"byte %" PRId64 " of section \"%.80s\" is outside its %zu bytes", offset,
+			object_symbol_section(s->b, symbol)->name, map->data_size);
+	return refer(s, INSN_REF_MAP_VALUE, map->name, (uint32_t)offset, err);
+}
+
 static int relocate_load(const struct site *s, const struct elf_symbol *symbol, struct error *err)
 {
 	int64_t offset;
@@ -163,6 +175,8 @@ static int relocate_load(const struct site *s, const struct elf_symbol *symbol, 
 	case ROLE_LEGACY_MAPS:
 	case ROLE_BTF_MAPS:
 		return refer_to_map(s, symbol, offset, err);
+	case ROLE_ARENA:
+		return refer_to_arena(s, symbol, offset, err);
 	case ROLE_DATA:
 		return refer_to_data(s, symbol, offset, err);
 	case ROLE_CODE:

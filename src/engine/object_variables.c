@@ -10,11 +10,16 @@
 
 #include "object_build.h"
 
+static bool is_data(enum object_role role)
+{
+	return role == ROLE_DATA || role == ROLE_ARENA;
+}
+
 static bool is_variable(const struct object_build *b, const struct elf_symbol *symbol)
 {
 	return symbol->type == STT_OBJECT && symbol->size && symbol->name[0] && !symbol->hidden &&
 	       (symbol->bind == STB_GLOBAL || symbol->bind == STB_WEAK) &&
-	       object_symbol_role(b, symbol) == ROLE_DATA;
+	       is_data(object_symbol_role(b, symbol));
 }
 
 /* Takes in the variable of a symbol. `names` are numbered as the variables are. */
@@ -40,11 +45,12 @@ static int add_variable(struct object_build *b, struct pool *names, const struct
 	variable->name = strdup(symbol->name);
 	if (!variable->name)
 		return error_errno(err, ENOMEM, "list the variables");
-	variable->section = map->section;
+	variable->section = object_symbol_role(b, symbol) == ROLE_ARENA ? map->name : map->section;
 	variable->offset = (uint32_t)symbol->value;
 	variable->size = (uint32_t)symbol->size;
 	object->variable_count++;
-	map->mmapable = true;
+	if (object_symbol_role(b, symbol) == ROLE_DATA)
+		map->mmapable = true;
 	return 0;
 }
 
@@ -61,8 +67,9 @@ static void set_type(struct object *object, const struct pool *names, const char
 		!pool_find(names, name, &number))
 		return;
 	variable = &object->variables[number];
-	if (strcmp(variable->section, section) == 0 && btf_size(object->btf, var->size, &size) &&
-		size == variable->size)
+	if ((strcmp(variable->section, section) == 0 ||
+		    strcmp(section, OBJECT_ARENA_SECTION) == 0) &&
+		btf_size(object->btf, var->size, &size) && size == variable->size)
 		variable->type_id = var->size;
 }
 
