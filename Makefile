@@ -125,6 +125,11 @@ valgrind: build fixtures
 			--suppressions=spec/support/valgrind.supp" \
 		lua5.4 spec/support/run.lua lua5.4 -- $(MEMORY_SPECS)
 
+# nginx and HAProxy with the blocklist, under load for SOAK_SECONDS each: do memory and files stay flat?
+SOAK_SECONDS ?= 300
+soak: build fixtures
+	EBPF_BUILD=$(BUILD) $(call run,lua5.4) spec/embed/soak.lua $(SOAK_SECONDS)
+
 # The demo and the suite on a fresh Debian 12, in a chroot that is deleted after.
 fresh:
 	spec/support/fresh_debian.sh
@@ -178,7 +183,8 @@ bench: build fixtures $(BUILD)/bench/raw $(BUILD)/bench/load_libbpf $(BUILD)/ben
 	@for lua in $(LUAS); do \
 		export LUA_PATH='$(LUA_PATHS)' LUA_CPATH="$(BUILD)/$$lua/?.so;;"; \
 		taskset -c $(BENCH_CPU) $$lua spec/bench/bench.lua $(BUILD) && \
-		taskset -c $(BENCH_CPU) $$lua spec/bench/load.lua $(BUILD) $(BENCH_CORE) || exit 1; \
+		taskset -c $(BENCH_CPU) $$lua spec/bench/load.lua $(BUILD) $(BENCH_CORE) && \
+		taskset -c $(BENCH_CPU) $$lua spec/bench/blocklist.lua $(BUILD) || exit 1; \
 	done
 
 $(BUILD)/bench/raw: spec/bench/raw.c
@@ -218,4 +224,4 @@ ifneq (,$(filter deps,$(MAKECMDGOALS)))
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: build deps fixtures demo test asan valgrind fresh vm lint install bench rockspec helpers clean
+.PHONY: build deps fixtures demo test asan valgrind soak fresh vm lint install bench rockspec helpers clean

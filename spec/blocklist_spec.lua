@@ -4,6 +4,7 @@ package.path = "examples/blocklist/?.lua;" .. package.path
 local ebpf = require "ebpf"
 local address = require "blocklist_address"
 local blocklist = require "blocklist"
+local server = require "spec.support.server"
 local support = require "spec.support"
 
 local errno = ebpf.errno
@@ -331,5 +332,74 @@ describe("a blocklist with pins", function()
       assert(not blocked:detach("left"))]]
     assert.is_nil(attached())
     support.check_run { "rm", "-r", directory }
+  end)
+end)
+
+describe("the list under traffic", function()
+  -- How many packets the IP layer of a namespace has got.
+  local function received(netns)
+    local names, values = support.check_run(support.in_netns(netns, "cat /proc/net/snmp"))
+      :match("^Ip: ([^\n]+)\nIp: ([^\n]+)")
+    local get = values:gmatch("%d+")
+    for name in names:gmatch("%S+") do
+      local value = get()
+      if name == "InReceives" then
+        return tonumber(value)
+      end
+    end
+  end
+
+  -- Takes half a minute, and the Luas have no part in it: under one of them.
+  local it_once = support.lua_name == "lua5.4" and it or function() end
+
+  it_once("lets no packet pass of who is on all lists, whenever they are replaced", function()
+    local network = server.network(2)
+    local mac = support.check_run(support.in_netns(network.server, "ip -o link show web")):match("ether (%S+)")
+    support.check_run(support.in_netns(network.client,
+      ("ip neighbour replace %s lladdr %s dev out"):format(network.address, mac)))
+    local ready = support.tmpdir() .. "/ready"
+    local script = support.tmpdir() .. "/swap.lua"
+    support.write_file(script, ([[
+      package.path = %q
+      local blocklist = require "blocklist"
+      local blocked = assert(blocklist.open { object = %q })
+      local function list(i)
+        local addresses = { %q, "10.87.0.0/24" }
+        for n = 1, 100 do
+          addresses[#addresses + 1] = ("10.%%d.%%d.%%d"):format(i, i, n)
+        end
+        return addresses
+      end
+      assert(blocked:replace(list(0)))
+      assert(blocked:attach("web"))
+      io.open(%q, "w"):close()
+      while blocked:totals().dropped.packets < 1000 do end
+      local before = blocked:totals().dropped.packets
+      for i = 1, 100 do
+        assert(blocked:replace(list(i)))
+      end
+      print(blocked:totals().dropped.packets - before)
+      io.stdout:flush()
+      while os.rename(%q, %q) do -- until it is taken away: the end of this process is that of the program
+        os.execute("sleep 0.05")
+      end
+    ]]):format(package.path, object, network.clients[1], ready, ready, ready))
+    local _, output = support.start(support.in_netns(network.server,
+      ("exec %s %s"):format(support.quote(support.lua), script)))
+    assert(support.wait_until(function()
+      return support.exists(ready)
+    end, 20), "the blocklist is not attached")
+    local before = received(network.server)
+    local flood = support.start(support.in_netns(network.client, ("exec bash -c '"
+      .. "exec 3>/dev/udp/%s/9; while :; do echo x >&3; done'"):format(network.address)))
+    support.wait_until(function()
+      return support.read_file(output) ~= ""
+    end, 120)
+    support.run { "kill", tostring(flood) }
+    support.sleep(0.1)
+    local dropped = tonumber(support.read_file(output))
+    assert.is_true(dropped and dropped > 1000, support.read_file(output))
+    assert.equal(before, received(network.server))
+    support.check_run { "rm", ready }
   end)
 end)
