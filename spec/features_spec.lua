@@ -31,6 +31,30 @@ local askers = {
   misc = features.have_misc,
 }
 
+-- The Linux that has it first, and for some that kernels may be built without it.
+local since = {
+  link_kinds = {
+    cgroup = "5.7", netns = "5.8", iter = "5.8", xdp = "5.9", perf_event = "5.15", struct_ops = "6.4",
+    netfilter = "6.4", tcx = "6.6", uprobe_multi = "6.6", sockmap = "6.10", uprobe_session = "6.13",
+    kprobe_multi = "5.18?", lsm_cgroup = "6.0?", netkit = "6.7?", kprobe_session = "6.10?",
+  },
+  map_types = {
+    ringbuf = "5.8", task_storage = "5.11", bloom_filter = "5.16", user_ringbuf = "6.1", cgrp_storage = "6.2",
+    arena = "6.9", insn_array = "6.19",
+  },
+  map_flags = {
+    rdonly_prog = "5.2", mmapable = "5.5", preserve_elems = "5.10", inner_map = "5.10", link = "6.4", path_fd = "6.5",
+    vtype_btf_obj_fd = "6.9", token_fd = "6.9", segv_on_fault = "6.9", no_user_conv = "6.9", rb_overwrite = "6.19",
+  },
+  isas = { v1 = "4.18", v2 = "4.18", v3 = "5.1", v4 = "6.6" },
+  btf_kinds = { func_global = "5.6", float = "5.13", decl_tag = "5.16", type_tag = "5.17", enum64 = "6.0" },
+  misc = {
+    large_programs = "5.2", bounded_loops = "5.3", batches = "5.6", links = "5.7", link_detach = "5.9",
+    prog_bind_map = "5.10", atomic_fetch = "5.12", token = "6.9", may_goto = "6.9", load_acquire = "6.15",
+    streams = "6.17",
+  },
+}
+
 describe("ebpf.features", function()
   it("answers to every name it has: yes, no, or why nobody can say", function()
     for list, ask in pairs(askers) do
@@ -42,6 +66,21 @@ describe("ebpf.features", function()
           assert.equal("number", type(code))
         else
           assert.equal("boolean", type(has))
+        end
+      end
+    end
+  end)
+
+  it("agrees with the version of the kernel", function()
+    for list, versions in pairs(since) do
+      for name, version in pairs(versions) do
+        local has, message = askers[list](name)
+        local number, optional = version:match("^([%d.]+)(%??)$")
+        if not support.kernel_is(number) then
+          assert.is_true(not has, name)
+        elseif optional == "" and has ~= true then
+          assert.is_nil(has, name)
+          assert.truthy(message:find("EPERM", 1, true), message) -- locked memory, before Linux 5.11
         end
       end
     end

@@ -36,7 +36,7 @@ end
 local function check(link, p, expected)
   support.closing(link)
   local info = assert(link:info())
-  assert.equal(p:info().id, info.prog_id)
+  assert.equal(p and p:info().id or 0, info.prog_id)
   assert.is_true(info.id > 0)
   for field, value in pairs(expected) do
     assert.same(value, plain(info[field]), field)
@@ -61,21 +61,6 @@ local function check(link, p, expected)
   link:close()
   again:close()
   return info
-end
-
--- Skips when the kernel, asked for links of that kind, has said no.
-local function needs(kind)
-  if ebpf.features.have_link_kind(kind) == false then
-    support.pending("the kernel has no links of kind " .. kind)
-  end
-end
-
-local function attached(link, message, feature)
-  if not link then
-    support.skip_if_unsupported(message, feature)
-    error(message, 0)
-  end
-  return link
 end
 
 -- With a cookie where the kernel takes one.
@@ -109,7 +94,7 @@ describe("a link", function()
   end)
 
   it("of netfilter tells the hook", function()
-    needs "netfilter"
+    support.needs("6.4", "netfilter links")
     local p = program({ type = "netfilter", attach_type = "netfilter" }, 1)
     check(assert(ebpf.link.netfilter { program = p, pf = "ipv6", hook = "local_out", priority = -4711 }), p,
       { type = "netfilter", pf = 10, hook = 3, prio = -4711, flags = 0 })
@@ -120,14 +105,14 @@ describe("a link", function()
     local p = program({ type = "xdp" }, 2)
     check(assert(ebpf.link.xdp { program = p, interface = "lo", mode = "generic" }), p,
       { type = "xdp", ifindex = lo.ifindex, devname = lo.devname, mode = "generic" })
-    needs "tcx"
+    support.needs("6.6", "tcx")
     p = program({ type = "sched_cls", attach_type = "tcx_egress" }, -1)
     check(assert(ebpf.link.tcx { program = p, interface = "lo" }), p,
       { type = "tcx", ifindex = lo.ifindex, devname = lo.devname, attach_type = "tcx_egress" })
   end)
 
   it("to the sockets of a map tells which", function()
-    needs "sockmap"
+    support.needs("6.10", "sockmap links")
     local p = program({ type = "sk_msg", attach_type = "sk_msg_verdict" }, 1)
     local map = support.closing(assert(ebpf.new_map {
       type = "sockmap", key_size = 4, value_size = 8, max_entries = 1 }))
@@ -141,7 +126,7 @@ describe("a link", function()
       { type = "raw_tracepoint", tp_name = "task_rename" })
     equals_if_told(4711, info.cookie)
     support.tracefs()
-    needs "perf_event"
+    support.needs("5.15", "links of perf events")
     p = program { type = "tracepoint" }
     info = check(assert(ebpf.link.tracepoint { program = p, group = "task", name = "task_rename", cookie = 4712 }), p,
       { type = "perf_event" })
@@ -155,13 +140,9 @@ describe("a link", function()
       { type = "raw_tracepoint", tp_name = "task_rename" })
     equals_if_told(4713, info.cookie)
 
-    local message
-    p, message = ebpf.new_program { type = "tracing", attach_type = "trace_fentry", attach_to = "bpf_fentry_test1",
-      license = "GPL", instructions = insn.returning(0) }
-    if not p then
-      return pending("fentry: " .. message)
-    end
-    support.closing(p)
+    p = support.closing(support.granted("5.5", "fentry", ebpf.new_program { type = "tracing",
+      attach_type = "trace_fentry", attach_to = "bpf_fentry_test1", license = "GPL",
+      instructions = insn.returning(0) }))
     info = check(assert(ebpf.link.tracing { program = p }), p,
       { type = "tracing", attach_type = "trace_fentry", prog_type = "tracing" })
     assert.equal(p:info().attach_btf_id, info.target_btf_id)
@@ -170,7 +151,7 @@ describe("a link", function()
   end)
 
   it("to user space tells the file and the place", function()
-    needs "perf_event"
+    support.needs("5.15", "links of perf events")
     local p = program { type = "kprobe" }
     for _, kind in ipairs { "uprobe", "uretprobe" } do
       local info = check(assert(ebpf.link[kind] { program = p, path = trace.library, symbol = "traced_add",
@@ -184,11 +165,10 @@ describe("a link", function()
   end)
 
   it("to many places tells each of them", function()
-    needs "uprobe_multi"
+    support.needs("6.6", "uprobe_multi")
     local p = program { type = "kprobe", attach_type = "trace_uprobe_multi" }
-    local link, message = ebpf.link.uprobe_multi { program = p, path = trace.library, pid = 0,
-      symbols = { "traced_add", "traced_fire" }, cookies = { 4715, 4716 } }
-    local info = check(attached(link, message, "uprobe_multi"), p, { type = "uprobe_multi" })
+    local info = check(assert(ebpf.link.uprobe_multi { program = p, path = trace.library, pid = 0,
+      symbols = { "traced_add", "traced_fire" }, cookies = { 4715, 4716 } }), p, { type = "uprobe_multi" })
     if info.func_cnt then -- Linux 6.8
       assert.same({ 2, false, own_pid }, { info.func_cnt, info.retprobe, info.pid })
       assert.truthy(info.path:find("traced.so", 1, true))
@@ -201,11 +181,10 @@ describe("a link", function()
   end)
 
   it("to many functions of the kernel tells each of them", function()
-    needs "kprobe_multi"
     local p = program { type = "kprobe", attach_type = "trace_kprobe_multi" }
-    local link, message = ebpf.link.kprobe_multi { program = p, symbols = { "vfs_read", "vfs_write" },
-      cookies = { 4717, 4718 } }
-    local info = check(attached(link, message, "kprobe_multi"), p, { type = "kprobe_multi" })
+    local link = support.granted("5.18", "kprobe_multi", ebpf.link.kprobe_multi { program = p,
+      symbols = { "vfs_read", "vfs_write" }, cookies = { 4717, 4718 } })
+    local info = check(link, p, { type = "kprobe_multi" })
     if info.func_cnt then -- Linux 6.6
       assert.same({ 2, false }, { info.func_cnt, info.retprobe })
       local cookies = {}
@@ -221,11 +200,9 @@ describe("a link", function()
 
   it("to a function of the kernel tells it", function()
     local p = program { type = "kprobe" }
-    local link, message, code = ebpf.link.kretprobe { program = p, symbol = "vfs_read", cookie = 4719 }
-    if code == ebpf.errno.ENOENT then
-      return pending("kretprobe: " .. message) -- a kernel without kprobes
-    end
-    local info = check(attached(link, message, "kretprobe"), p, { type = "perf_event" })
+    local link = support.granted("5.15", "kretprobe",
+      ebpf.link.kretprobe { program = p, symbol = "vfs_read", cookie = 4719 })
+    local info = check(link, p, { type = "perf_event" })
     if info.func then
       assert.same({ "vfs_read", true, 0 }, { info.func, info.retprobe, info.offset })
       assert.is_true(plain(info.addr) ~= 0)
@@ -234,7 +211,7 @@ describe("a link", function()
   end)
 
   it("to a perf event tells its kind", function()
-    needs "perf_event"
+    support.needs("5.15", "links of perf events")
     local p = program { type = "perf_event" }
     local info = check(assert(ebpf.link.perf_event { program = p, event = "page-faults", period = 1000000, pid = 0,
       cookie = 4720 }), p, { type = "perf_event" })
@@ -249,8 +226,8 @@ describe("a link", function()
     local p = program { type = "tracing", attach_type = "trace_iter", attach_to = "bpf_map_elem" }
     check(assert(ebpf.link.iter { program = p, map = map }), p,
       { type = "iter", target_name = "bpf_map_elem", map_id = map:info().id })
-    if ebpf.features.have_map_type "cgrp_storage" == false then
-      return -- iterators over chosen tasks and cgroups came with Linux 6.1, which says nothing of them
+    if not support.kernel_is "6.2" then
+      return -- links over chosen tasks and cgroups came with Linux 6.1, and tell of them since then
     end
     p = program { type = "tracing", attach_type = "trace_iter", attach_to = "task" }
     check(assert(ebpf.link.iter { program = p, pid = own_pid }), p,
@@ -261,5 +238,18 @@ describe("a link", function()
       { type = "iter", target_name = "cgroup", cgroup_id = lfs.attributes(path, "ino"), order = "ancestors_up" })
     p = program { type = "tracing", attach_type = "trace_iter", attach_to = "bpf_link" }
     check(assert(ebpf.link.iter { program = p }), p, { type = "iter", target_name = "bpf_link" })
+  end)
+
+  it("of a struct of programs tells its map", function()
+    support.needs("6.4", "links of struct_ops")
+    local spec = assert(ebpf.load_spec(support.fixture "struct_ops"))
+    for name, map in pairs(spec.maps) do
+      map.autocreate = map.struct == nil or name == "counting"
+    end
+    spec.maps.counting.members.name = ("ebpf%di"):format(own_pid) -- everybody's on the machine
+    local c = assert(spec:load())
+    local link = assert(ebpf.link.struct_ops { map = c.maps.counting })
+    check(link, nil, { type = "struct_ops", map_id = c.maps.counting:info().id })
+    c:close()
   end)
 end)
