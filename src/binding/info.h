@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel tells of an object, out of a struct into a table of Lua, as tables of fields say. */
+/* What the kernel tells of an object: out of a struct into a table of Lua, as lists of fields say. */
 #ifndef EBPF_INFO_H
 #define EBPF_INFO_H
 

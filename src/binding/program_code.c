@@ -203,8 +203,8 @@ int program_lines(lua_State *L)
 
 /*
  * p:jited() -> array of {name =, address =, bytes =}, or nil, message, errno
- * The machine code of each function of the program; address is nil where the kernel hides it. EPERM: as of
- * p:instructions(); ENOENT: the program is not compiled, as sysctl net.core.bpf_jit_enable is 0.
+ * The machine code of each function of the program; address is nil where the kernel hides it.
+ * EPERM: as of p:instructions(); ENOENT: the program is not compiled, as sysctl net.core.bpf_jit_enable is 0.
  */
 int program_jited(lua_State *L)
 {

@@ -75,8 +75,8 @@ static int find_processes(lua_State *L)
 	return push_list(L, holders);
 }
 
-/* core.find_pins(directory) -> array of {kind =, id =, path =}, how many files could not be opened |
- * nil, message, errno */
+/* core.find_pins(directory) -> array of {kind =, id =, path =}, how many files could not be opened
+ * | nil, message, errno */
 static int find_pins(lua_State *L)
 {
 	const char *directory = luaL_checkstring(L, 1);
@@ -198,7 +198,8 @@ static int stats_tostring(lua_State *L)
 /*
  * core.enable_stats() -> Stats, or nil, message, errno
  * While it is open the kernel counts how often programs run and how long, all programs, for
- * p:stats(). Each run then takes some tens of nanoseconds more. BPF_ENABLE_STATS, Linux 5.8; needs CAP_SYS_ADMIN.
+ * p:stats(). Each run then takes some tens of nanoseconds more. BPF_ENABLE_STATS, Linux 5.8; needs
+ * CAP_SYS_ADMIN.
  */
 static int enable_stats(lua_State *L)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the running kernel can do. Each question is put to the kernel by asking for the thing itself,
- * or for one that only a kernel which has the thing refuses in a certain way; nothing stays.
+ * What the running kernel can do. Each question is put to the kernel by asking for the thing
+ * itself, or for one that only a kernel which has the thing refuses in a certain way; nothing stays.
  *
  * The functions return 1, 0, or -1 with an error where the kernel does not say, as to who lacks
  * capabilities.

@@ -35,7 +35,7 @@ struct holders {
 /* Adds the processes that hold objects. */
 int holders_add_processes(struct holders *holders, struct error *err);
 
-/* Adds the pins below a directory, which is in a BPF file system. Symbolic links are not followed. */
+/* Adds the pins below a directory of a BPF file system. Symbolic links are not followed. */
 int holders_add_pins(struct holders *holders, const char *directory, struct error *err);
 
 void holders_free(struct holders *holders);

@@ -18,8 +18,8 @@ struct kernel_name {
 	char module[KERNEL_NAMES_MODULE_SIZE]; /* "": none */
 };
 
-/* Sorts the list by addresses, and fills in names. A list that is none of the kernel's costs as much
- * as any other: it reads all symbols. */
+/* Sorts the list by addresses, and fills in names. This reads all symbols, which takes tens of
+ * milliseconds. */
 int kernel_names_find(struct kernel_name *list, uint32_t count, struct error *err);
 
 /* The name at an address of a list that has been sorted; "" when it is not there. */

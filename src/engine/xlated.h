@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Instructions read back from the kernel. The verifier leaves numbers in them that mean something to
- * itself alone; here they become what a program to load has, and names of what is called.
+ * Instructions read back from the kernel. The verifier leaves numbers in them that mean something
+ * to itself alone; here they become what a program to load has, and names of what is called.
  */
 #ifndef EBPF_XLATED_H
 #define EBPF_XLATED_H
