@@ -20,7 +20,7 @@ shift 2
 copy_tree() {
 	mkdir -p "$1/build/test"
 	cp -a .busted Makefile README.md lua spec src examples rockspec "$1/"
-	for part in $luas bpf examples; do
+	for part in $luas bpf examples spec; do
 		[ ! -e "$build/$part" ] || cp -a "$build/$part" "$1/build/"
 	done
 }
