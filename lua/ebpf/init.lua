@@ -56,6 +56,7 @@ local ebpf = {
   link_ids = link.ids,
 
   new_perf_reader = core.new_perf_reader,
+  new_ring_reader = core.new_ring_reader,
 
   type = types.type,
   ntoh16 = types.ntoh16,

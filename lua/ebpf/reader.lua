@@ -126,5 +126,6 @@ function reader.extend(methods)
 end
 
 reader.extend(core.methods["perf reader"])
+reader.extend(core.methods["ring reader"])
 
 return reader

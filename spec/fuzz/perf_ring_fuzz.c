@@ -42,23 +42,23 @@ static void fail(const char *what)
 }
 
 /* Memory of exactly the buffer's size, so that a step beyond it is seen. */
-static void ring_new(struct perf_ring *ring, bool overwritable)
+static void ring_new(struct ring *ring, bool overwritable)
 {
 	memset(ring, 0, sizeof(*ring));
 	ring->fd = -1;
-	ring->size = RING;
-	ring->overwritable = overwritable;
-	ring->page = calloc(1, sizeof(*ring->page));
+	ring->size = ring->span = RING;
+	ring->perf.overwritable = overwritable;
+	ring->perf.page = calloc(1, sizeof(*ring->perf.page));
 	ring->data = malloc(RING);
 }
 
-static void ring_free(struct perf_ring *ring)
+static void ring_free(struct ring *ring)
 {
-	free(ring->page);
+	free(ring->perf.page);
 	free((void *)(uintptr_t)ring->data);
 }
 
-static void put(const struct perf_ring *ring, uint64_t at, const void *bytes, size_t size)
+static void put(const struct ring *ring, uint64_t at, const void *bytes, size_t size)
 {
 	unsigned char *data = (unsigned char *)(uintptr_t)ring->data;
 	const unsigned char *from = bytes;
@@ -70,7 +70,7 @@ static void put(const struct perf_ring *ring, uint64_t at, const void *bytes, si
 
 /* Writes a record of type and payload size at `at`; returns its size. */
 static uint16_t put_record(
-	const struct perf_ring *ring, uint64_t at, uint32_t type, uint32_t size, unsigned char fill)
+	const struct ring *ring, uint64_t at, uint32_t type, uint32_t size, unsigned char fill)
 {
 	struct perf_event_header header = {.type = type};
 	unsigned char payload[RING];
@@ -85,7 +85,7 @@ static uint16_t put_record(
 }
 
 /* Fills the ring from a random position on; returns the number of samples. */
-static int fill_ring(struct perf_ring *ring, struct expected *expected, uint64_t *lost)
+static int fill_ring(struct ring *ring, struct expected *expected, uint64_t *lost)
 {
 	uint64_t head = random_number() % 4 ? (random_number() & ~(uint64_t)7) : -(uint64_t)2048;
 	uint64_t first = head;
@@ -115,8 +115,8 @@ static int fill_ring(struct perf_ring *ring, struct expected *expected, uint64_t
 			n++;
 		}
 	}
-	ring->page->data_tail = first;
-	ring->page->data_head = head;
+	ring->perf.page->data_tail = first;
+	ring->perf.page->data_head = head;
 	return n;
 }
 
@@ -124,8 +124,8 @@ static void check_valid(void)
 {
 	unsigned char *out = malloc(PERF_RING_RECORD_MAX);
 	struct expected expected[RECORDS];
-	struct perf_sample sample;
-	struct perf_ring ring;
+	struct ring_sample sample;
+	struct ring ring;
 	struct error err;
 	uint64_t lost;
 	uint32_t k;
@@ -133,54 +133,55 @@ static void check_valid(void)
 
 	ring_new(&ring, false);
 	n = fill_ring(&ring, expected, &lost);
-	if (perf_ring_look(&ring, &err) < 0)
+	if (perf_ring_kind.look(&ring, &err) < 0)
 		fail(err.text);
-	for (i = 0; perf_ring_peek(&ring, &sample, &err) > 0; i++) {
-		if (i >= n || sample.size != expected[i].size || !perf_ring_is_next(&ring, &sample))
+	for (i = 0; perf_ring_kind.peek(&ring, &sample, &err) > 0; i++) {
+		if (i >= n || sample.size != expected[i].size || !ring_is_next(&ring, &sample))
 			fail("not the sample that was put in");
-		perf_ring_copy(&ring, &sample, out);
+		ring_copy(&ring, &sample, out, sample.size);
 		for (k = 0; k < sample.size; k++) {
 			if (out[k] != expected[i].fill)
 				fail("not the bytes that were put in");
 		}
-		perf_ring_advance(&ring, &sample);
-		if (perf_ring_owes(&ring))
-			perf_ring_release(&ring);
+		ring_advance(&ring, &sample);
+		if (ring_owes(&ring))
+			perf_ring_kind.release(&ring);
 	}
-	perf_ring_release(&ring);
-	if (i != n || ring.lost != lost || ring.tail != ring.page->data_head ||
-		ring.page->data_tail != ring.page->data_head || perf_ring_look(&ring, &err) != 0)
+	perf_ring_kind.release(&ring);
+	if (i != n || ring.perf.lost != lost || ring.tail != ring.perf.page->data_head ||
+		ring.perf.page->data_tail != ring.perf.page->data_head ||
+		perf_ring_kind.look(&ring, &err) != 0)
 		fail("not all that was put in");
 	ring_free(&ring);
 	free(out);
 }
 
 /* Reads whatever is there; counts the steps. */
-static void read_all(struct perf_ring *ring, unsigned char *out)
+static void read_all(struct ring *ring, unsigned char *out)
 {
-	struct perf_sample sample;
+	struct ring_sample sample;
 	struct error err = {0};
 	int ret, steps = 0;
 
-	ret = perf_ring_look(ring, &err);
-	while (ret > 0 && (ret = perf_ring_peek(ring, &sample, &err)) > 0) {
-		perf_ring_copy(ring, &sample, out);
-		perf_ring_advance(ring, &sample);
-		if (perf_ring_owes(ring))
-			perf_ring_release(ring);
+	ret = perf_ring_kind.look(ring, &err);
+	while (ret > 0 && (ret = perf_ring_kind.peek(ring, &sample, &err)) > 0) {
+		ring_copy(ring, &sample, out, sample.size);
+		ring_advance(ring, &sample);
+		if (ring_owes(ring))
+			perf_ring_kind.release(ring);
 		if (++steps > RING / 8)
 			fail("reading does not end");
 	}
 	if (ret < 0 && (!err.code || !strstr(err.text, "is corrupt")))
 		fail("an error without words");
-	perf_ring_release(ring);
+	perf_ring_kind.release(ring);
 }
 
 static void check_damaged(void)
 {
 	unsigned char *out = malloc(PERF_RING_RECORD_MAX);
 	struct expected expected[RECORDS];
-	struct perf_ring ring;
+	struct ring ring;
 	uint64_t lost, noise;
 	uint32_t i;
 
@@ -191,11 +192,11 @@ static void check_damaged(void)
 		put(&ring, below(RING), &noise, 1 + below(8));
 	}
 	if (below(3) == 0)
-		ring.page->data_head = random_number();
+		ring.perf.page->data_head = random_number();
 	if (below(8) == 0)
-		ring.page->data_head += below(64) * 8;
-	if (ring.overwritable) {
-		ring.newest = ring.page->data_head + below(2 * RING);
+		ring.perf.page->data_head += below(64) * 8;
+	if (ring.perf.overwritable) {
+		ring.perf.newest = ring.perf.page->data_head + below(2 * RING);
 		perf_ring_rewind(&ring);
 	}
 	read_all(&ring, out);

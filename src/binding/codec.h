@@ -60,6 +60,10 @@ void codec_prepare_layout(
 	lua_State *L, int arg, const struct codec *codec, int owner, const char *what);
 void codec_push_layout(lua_State *L, const struct codec *codec, int owner, const void *bytes);
 
+/* Pushes one field of a struct type; node->offset is from the start of `bytes`. */
+void codec_push_field(lua_State *L, const struct codec *codec, int owner,
+	const struct layout_node *node, const void *bytes);
+
 /*
  * Encoding goes in two steps. codec_prepare() may run Lua code: it replaces the argument at
  * `arg` by a string when the codec is a custom one, or a C type, of the userdata at `owner`.

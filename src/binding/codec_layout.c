@@ -134,7 +134,8 @@ static int push_names(lua_State *L, const struct codec *codec, int owner)
 	return lua_gettop(L);
 }
 
-void codec_push_layout(lua_State *L, const struct codec *codec, int owner, const void *bytes)
+void codec_push_field(lua_State *L, const struct codec *codec, int owner,
+	const struct layout_node *node, const void *bytes)
 {
 	struct decoding d = {
 		.L = L, .layout = codec->layout, .int64 = (enum int64_mode)codec->int64};
@@ -142,8 +143,13 @@ void codec_push_layout(lua_State *L, const struct codec *codec, int owner, const
 	/* Two values for each level, and those of the integers. */
 	luaL_checkstack(L, (int)codec->layout->depth * 2 + 12, "value too deep");
 	d.names = push_names(L, codec, owner);
-	push_node(&d, codec->layout->nodes, bytes);
+	push_node(&d, node, (const unsigned char *)bytes + node->offset);
 	lua_replace(L, -2);
+}
+
+void codec_push_layout(lua_State *L, const struct codec *codec, int owner, const void *bytes)
+{
+	codec_push_field(L, codec, owner, codec->layout->nodes, bytes);
 }
 
 /* Where in a value the encoder is, for messages. */

@@ -39,6 +39,16 @@ enum int64_mode {
 	INT64_DOUBLE, /* a number, rounded */
 };
 
+/* Whether 64-bit integers are values like all others. */
+enum { COMPAT_HAS_INTEGERS = LUA_VERSION_NUM >= 503 };
+
+/*
+ * Whether lua_pushlstring() copies before it may run finalizers: not before Lua 5.3, nor in LuaJIT.
+ * Collecting for want of memory, which comes before the copy, runs none. Strings up to a size are
+ * looked up among all others first.
+ */
+enum { COMPAT_COPIES_FIRST = LUA_VERSION_NUM >= 503, COMPAT_SHORT_STRING = 40 };
+
 /* Prepares this Lua state for the functions below; called by luaopen. */
 void compat_open(lua_State *L);
 

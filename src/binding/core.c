@@ -17,6 +17,7 @@ static void (*const rooms[])(lua_State *L) = {
 	program_register,
 	perf_register,
 	exe_register,
+	ring_register,
 	link_register,
 	btf_register,
 	btf_handle_register,

@@ -13,6 +13,7 @@ extern const struct handle_class program_class;
 extern const struct handle_class link_class;
 extern const struct handle_class perf_class;
 extern const struct handle_class exe_class;
+extern const struct handle_class ring_class;
 
 void host_register(lua_State *L);
 void map_register(lua_State *L);
@@ -26,6 +27,7 @@ void memory_register(lua_State *L);
 void variable_register(lua_State *L);
 void perf_register(lua_State *L);
 void exe_register(lua_State *L);
+void ring_register(lua_State *L);
 void btf_register(lua_State *L);
 void btf_handle_register(lua_State *L);
 void relocate_register(lua_State *L);

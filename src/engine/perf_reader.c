@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
+#include <sys/epoll.h>
 
 #include "sys.h"
 
@@ -22,47 +22,43 @@ static int own_map_fd(int map_fd)
 	return fd < 0 && fd != -EMFILE && fd != -ENFILE ? sys_dup(map_fd) : fd;
 }
 
-static int place(const struct perf_reader *reader, const struct perf_ring *ring, struct error *err)
+static int place(const struct reader *reader, const struct ring *ring, struct error *err)
 {
 	uint32_t fd = (uint32_t)ring->fd;
-	int ret = sys_map_update(reader->map_fd, &ring->cpu, &fd, BPF_ANY);
+	int ret = sys_map_update(reader->map_fd, &ring->source, &fd, BPF_ANY);
 
 	if (ret == -E2BIG)
 		return error_errno(err, ret,
 			"put the perf buffer of CPU %" PRIu32
 			" into the map, which has too few entries",
-			ring->cpu);
+			ring->source);
 	return ret < 0 ? error_errno(err, ret,
-				 "put the perf buffer of CPU %" PRIu32 " into the map", ring->cpu)
+				 "put the perf buffer of CPU %" PRIu32 " into the map",
+				 ring->source)
 		       : 0;
 }
 
 /* 1, 0 when the CPU went offline meanwhile, -1. */
-static int open_ring(struct perf_reader *reader, uint32_t cpu,
-	const struct perf_ring_config *config, struct error *err)
+static int open_ring(struct reader *reader, uint32_t cpu, const struct perf_ring_config *config,
+	struct error *err)
 {
-	struct perf_ring *ring = &reader->rings[reader->count];
+	struct ring *ring = &reader->rings[reader->count];
 
 	if (perf_ring_open(ring, cpu, config, err) < 0)
 		return err->code == ENODEV ? 0 : -1;
-	reader->count++;
-	if (perf_ring_map(ring, err) < 0 || poller_add(&reader->poller, ring->fd, err) < 0 ||
-		place(reader, ring, err) < 0)
+	if (reader_add(reader, EPOLLIN, err) < 0 || place(reader, ring, err) < 0)
 		return -1;
 	return 1;
 }
 
-int perf_reader_open(struct perf_reader *reader, int map_fd, const struct cpu_set *cpus,
-	const struct perf_ring_config *config, struct perf_ring *rings, struct error *err)
+int perf_reader_open(struct reader *reader, int map_fd, const struct cpu_set *cpus,
+	const struct perf_ring_config *config, struct ring *rings, struct error *err)
 {
 	uint32_t cpu;
 
-	*reader = PERF_READER_CLOSED;
-	reader->rings = rings;
-	reader->overwritable = config->overwritable;
-	fork_guard_open(&reader->guard);
-	if (poller_open(&reader->poller, err) < 0)
+	if (reader_open(reader, &perf_ring_kind, rings, err) < 0)
 		return -1;
+	reader->overwritable = config->overwritable;
 	reader->map_fd = own_map_fd(map_fd);
 	if (reader->map_fd < 0)
 		return error_errno(err, reader->map_fd, "open the map once more");
@@ -73,137 +69,23 @@ int perf_reader_open(struct perf_reader *reader, int map_fd, const struct cpu_se
 	return reader->count ? 0 : error_set(err, ENODEV, "no CPU is online");
 }
 
-/* Mappings are unmapped only where they were made: in a forked child their addresses may be in
- * use by something else. */
-void perf_reader_close(struct perf_reader *reader)
-{
-	bool mine = fork_guard_holds(&reader->guard);
-	struct perf_ring *ring;
-	uint32_t i;
-
-	for (i = 0; i < reader->count; i++) {
-		ring = &reader->rings[i];
-		if (mine && ring->page) {
-			perf_ring_release(ring);
-			perf_ring_unmap(ring);
-		}
-		sys_close(ring->fd);
-	}
-	fork_guard_close(&reader->guard);
-	sys_close(reader->map_fd);
-	poller_close(&reader->poller);
-	*reader = PERF_READER_CLOSED;
-}
-
-void perf_reader_move(struct perf_reader *to, struct perf_reader *from, struct perf_ring *rings)
-{
-	memcpy(rings, from->rings, from->count * sizeof(*rings));
-	*to = *from;
-	to->rings = rings;
-	*from = PERF_READER_CLOSED;
-}
-
-/* In a forked child: maps the rings there. All or none, so that a failure can be tried again. */
-static int map_here(struct perf_reader *reader, struct error *err)
-{
-	uint32_t i;
-
-	for (i = 0; i < reader->count; i++) {
-		if (perf_ring_map(&reader->rings[i], err) < 0) {
-			while (i > 0)
-				perf_ring_unmap(&reader->rings[--i]);
-			return error_prefix(err, "read perf buffers after a fork");
-		}
-	}
-	fork_guard_renew(&reader->guard);
-	return 0;
-}
-
-static int here(struct perf_reader *reader, struct error *err)
-{
-	return fork_guard_holds(&reader->guard) ? 0 : map_here(reader, err);
-}
-
-/* Goes on with the ring after the current one, until all have been seen empty in a row. Each
- * ring is left when what was there at arrival has been read, so that a busy CPU does not keep the
- * others from being heard. */
-static int next_ring(struct perf_reader *reader, struct perf_ring **ring,
-	struct perf_sample *sample, struct error *err)
-{
-	uint32_t empty;
-	int ret;
-
-	for (empty = 0; empty < reader->count; empty++) {
-		perf_ring_release(*ring);
-		reader->current = (reader->current + 1) % reader->count;
-		*ring = &reader->rings[reader->current];
-		/* The space given back must be visible before the last look at the producer:
-		 * whatever it drops for want of space, we then see. */
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		ret = perf_ring_look(*ring, err);
-		if (ret > 0)
-			ret = perf_ring_peek(*ring, sample, err);
-		if (ret != 0)
-			return ret;
-	}
-	perf_ring_release(*ring);
-	if (reader->poller.flushed)
-		poller_take_flush(&reader->poller);
-	return 0;
-}
-
-static int check_paused(const struct perf_reader *reader, struct error *err)
-{
-	if (!reader->overwritable || reader->paused)
-		return 0;
-	return error_set(err, EBUSY, "overwritable perf reader is being written: pause it first");
-}
-
-int perf_reader_next(struct perf_reader *reader, struct perf_ring **ring,
-	struct perf_sample *sample, struct error *err)
-{
-	int ret;
-
-	if (here(reader, err) < 0 || check_paused(reader, err) < 0)
-		return -1;
-	*ring = &reader->rings[reader->current];
-	ret = perf_ring_peek(*ring, sample, err);
-	return ret ? ret : next_ring(reader, ring, sample, err);
-}
-
-int perf_reader_has_data(struct perf_reader *reader, struct error *err)
-{
-	struct error unused;
-	uint32_t i;
-
-	if (here(reader, err) < 0)
-		return -1;
-	if (reader->overwritable && !reader->paused)
-		return 0;
-	for (i = 0; i < reader->count; i++) {
-		if (perf_ring_look(&reader->rings[i], &unused) != 0)
-			return 1;
-	}
-	return 0;
-}
-
-static int toggle(struct perf_reader *reader, bool pause, struct error *err)
+static int toggle(struct reader *reader, bool pause, struct error *err)
 {
 	uint32_t i;
 	int ret;
 
-	if (here(reader, err) < 0)
+	if (reader_here(reader, err) < 0)
 		return -1;
 	for (i = 0; i < reader->count; i++) {
 		ret = perf_ring_pause(&reader->rings[i], pause);
 		if (ret < 0)
 			return error_errno(err, ret, "%s the perf buffer of CPU %" PRIu32,
-				pause ? "pause" : "resume", reader->rings[i].cpu);
+				pause ? "pause" : "resume", reader->rings[i].source);
 	}
 	return 0;
 }
 
-int perf_reader_pause(struct perf_reader *reader, struct error *err)
+int perf_reader_pause(struct reader *reader, struct error *err)
 {
 	uint32_t i;
 
@@ -217,7 +99,7 @@ int perf_reader_pause(struct perf_reader *reader, struct error *err)
 	return 0;
 }
 
-int perf_reader_resume(struct perf_reader *reader, struct error *err)
+int perf_reader_resume(struct reader *reader, struct error *err)
 {
 	reader->paused = false;
 	return toggle(reader, false, err);

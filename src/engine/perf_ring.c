@@ -13,7 +13,6 @@ enum {
 	SAMPLE_SIZE_AT = HEADER_SIZE, /* u32, then the bytes */
 	SAMPLE_AT = SAMPLE_SIZE_AT + 4,
 	LOST_AT = HEADER_SIZE + 8, /* u64, after an id */
-	RECORD_ALIGN = 8, /* so no field of a record is split by the end of the buffer */
 	FORMAT_LOST = 1 << 4, /* PERF_FORMAT_LOST, Linux 6.0 */
 };
 
@@ -60,21 +59,21 @@ static int explain_open(struct error *err, int code, uint32_t cpu)
 	}
 }
 
-int perf_ring_open(struct perf_ring *ring, uint32_t cpu, const struct perf_ring_config *config,
-	struct error *err)
+int perf_ring_open(
+	struct ring *ring, uint32_t cpu, const struct perf_ring_config *config, struct error *err)
 {
 	int fd;
 
-	*ring = (struct perf_ring){
+	*ring = (struct ring){
 		.fd = -1,
-		.cpu = cpu,
+		.source = cpu,
 		.size = config->size,
-		.overwritable = config->overwritable,
-		.counts_lost = true,
+		.span = config->size,
+		.perf = {.overwritable = config->overwritable, .counts_lost = true},
 	};
 	fd = open_event(cpu, config, FORMAT_LOST);
 	if (fd == -EINVAL) {
-		ring->counts_lost = false;
+		ring->perf.counts_lost = false;
 		fd = open_event(cpu, config, 0);
 	}
 	if (fd < 0)
@@ -87,71 +86,61 @@ int perf_ring_open(struct perf_ring *ring, uint32_t cpu, const struct perf_ring_
 static uint64_t load_position(const __u64 *position)
 {
 	/* Pairs with the kernel's release of data_head: records before it are complete. */
-	return __atomic_load_n(position, __ATOMIC_ACQUIRE) & ~(uint64_t)(RECORD_ALIGN - 1);
+	return ring_aligned(__atomic_load_n(position, __ATOMIC_ACQUIRE));
 }
 
-/*
- * A forked child finds the page where the parent's reading left it, and `tail` as it was at the
- * fork, perhaps further. But if no process had the buffer mapped meanwhile, the kernel has made a
- * new, empty one.
- */
-static void take_positions(struct perf_ring *ring)
+/* If no process had the buffer mapped since it was read last, the kernel has made a new, empty one. */
+static void take_positions(struct ring *ring)
 {
-	uint64_t tail = load_position(&ring->page->data_tail);
-	uint64_t head = load_position(&ring->page->data_head);
+	uint64_t head = load_position(&ring->perf.page->data_head);
 
-	if (ring->overwritable) {
-		if (head == 0)
-			ring->tail = ring->head = ring->newest = 0;
-		return;
-	}
-	if (tail != ring->released || ring->tail - tail > head - tail)
-		ring->tail = tail;
-	ring->released = tail;
-	ring->head = ring->tail;
+	if (!ring->perf.overwritable)
+		ring_resume(ring, load_position(&ring->perf.page->data_tail), head);
+	else if (head == 0)
+		ring->tail = ring->head = ring->perf.newest = 0;
 }
 
-int perf_ring_map(struct perf_ring *ring, struct error *err)
+static int map(struct ring *ring, struct error *err)
 {
 	size_t page_size = sys_page_size();
 	void *start = NULL;
 	int ret;
 
-	ret = sys_map_shared(ring->fd, page_size + ring->size, !ring->overwritable, &start);
+	ret = sys_map_shared(ring->fd, page_size + ring->size, !ring->perf.overwritable, &start);
 	if (ret < 0) {
 		error_errno(err, ret, "map %" PRIu64 " KiB of perf buffer for CPU %" PRIu32,
-			ring->size / 1024, ring->cpu);
+			ring->size / 1024, ring->source);
 		if (ret == -EPERM)
 			error_append(err, ": over the limit of locked memory: raise "
 					  "kernel.perf_event_mlock_kb or RLIMIT_MEMLOCK, or have "
 					  "CAP_IPC_LOCK");
 		return -1;
 	}
-	ring->page = start;
+	ring->perf.page = start;
 	ring->data = (unsigned char *)start + page_size;
 	take_positions(ring);
 	return 0;
 }
 
-void perf_ring_unmap(struct perf_ring *ring)
+static void unmap(struct ring *ring)
 {
-	sys_unmap(ring->page, sys_page_size() + ring->size);
-	ring->page = NULL;
+	sys_unmap(ring->perf.page, sys_page_size() + ring->size);
+	ring->perf.page = NULL;
 	ring->data = NULL;
 }
 
-static int corrupt(const struct perf_ring *ring, struct error *err, const char *why)
+static int corrupt(const struct ring *ring, struct error *err, const char *why)
 {
 	return error_set(err, EBADMSG,
-		"perf buffer of CPU %" PRIu32 " is corrupt at position %" PRIu64 ": %s", ring->cpu,
-		ring->tail, why);
+		"perf buffer of CPU %" PRIu32 " is corrupt at position %" PRIu64 ": %s",
+		ring->source, ring->tail, why);
 }
 
-int perf_ring_look(struct perf_ring *ring, struct error *err)
+static int look(struct ring *ring, struct error *err)
 {
-	if (ring->overwritable)
+	if (ring->perf.overwritable)
 		return ring->tail != ring->head;
-	ring->head = load_position(&ring->page->data_head);
+	ring->head = load_position(&ring->perf.page->data_head);
 	if (ring->head - ring->tail > ring->size) {
 		ring->head = ring->tail;
 		return corrupt(ring, err, "the producer is further ahead than the buffer is long");
@@ -159,7 +148,7 @@ int perf_ring_look(struct perf_ring *ring, struct error *err)
 	return ring->tail != ring->head;
 }
 
-static uint32_t load_u32(const struct perf_ring *ring, uint64_t position)
+static uint32_t load_u32(const struct ring *ring, uint64_t position)
 {
 	uint32_t value;
 
@@ -167,7 +156,7 @@ static uint32_t load_u32(const struct perf_ring *ring, uint64_t position)
 	return value;
 }
 
-static uint64_t load_u64(const struct perf_ring *ring, uint64_t position)
+static uint64_t load_u64(const struct ring *ring, uint64_t position)
 {
 	uint64_t value;
 
@@ -175,69 +164,71 @@ static uint64_t load_u64(const struct perf_ring *ring, uint64_t position)
 	return value;
 }
 
-int perf_ring_peek(struct perf_ring *ring, struct perf_sample *sample, struct error *err)
+/* Skips or counts a record that is no sample: throttling, and what newer kernels may add. */
+static int skip(struct ring *ring, const struct perf_event_header *header, struct error *err)
+{
+	if (header->type == PERF_RECORD_LOST) {
+		if (header->size < LOST_AT + 8)
+			return corrupt(ring, err, "a record of lost samples is too short");
+		ring->perf.lost += load_u64(ring, ring->tail + LOST_AT);
+	}
+	ring->tail += header->size;
+	return 0;
+}
+
+static int peek(struct ring *ring, struct ring_sample *sample, struct error *err)
 {
 	struct perf_event_header header;
 	uint32_t bytes;
 
-	for (; ring->tail != ring->head; ring->tail += header.size) {
+	while (ring->tail != ring->head) {
 		memcpy(&header, ring->data + (ring->tail & (ring->size - 1)), sizeof(header));
-		if (header.size < HEADER_SIZE || header.size % RECORD_ALIGN)
+		if (header.size < HEADER_SIZE || header.size % RING_ALIGN)
 			return corrupt(ring, err, "a record has an impossible size");
 		if (header.size > ring->head - ring->tail) {
-			if (!ring->overwritable)
+			if (!ring->perf.overwritable)
 				return corrupt(ring, err, "a record ends behind the producer");
 			ring->tail = ring->head; /* the oldest: partly overwritten */
 			break;
 		}
-		if (header.type == PERF_RECORD_SAMPLE) {
-			bytes = header.size > HEADER_SIZE
-					? load_u32(ring, ring->tail + SAMPLE_SIZE_AT)
-					: UINT32_MAX;
-			if (bytes > header.size - (uint32_t)SAMPLE_AT)
-				return corrupt(ring, err,
-					"a sample is larger than its record (a record has 64 KiB "
-					"at most)");
-			sample->record = ring->tail;
-			sample->start = ring->tail + SAMPLE_AT;
-			sample->size = bytes;
-			sample->record_size = header.size;
-			return 1;
+		if (header.type != PERF_RECORD_SAMPLE) {
+			if (skip(ring, &header, err) < 0)
+				return -1;
+			continue;
 		}
-		if (header.type == PERF_RECORD_LOST) {
-			if (header.size < LOST_AT + 8)
-				return corrupt(ring, err, "a record of lost samples is too short");
-			ring->lost += load_u64(ring, ring->tail + LOST_AT);
-		}
-		/* Anything else (throttling, what newer kernels may add) is skipped by size. */
+		bytes = header.size > HEADER_SIZE ? load_u32(ring, ring->tail + SAMPLE_SIZE_AT)
+						  : UINT32_MAX;
+		if (bytes > header.size - (uint32_t)SAMPLE_AT)
+			return corrupt(ring, err,
+				"a sample is larger than its record (a record has 64 KiB at most)");
+		sample->record = ring->tail;
+		sample->start = ring->tail + SAMPLE_AT;
+		sample->size = bytes;
+		sample->record_size = header.size;
+		return 1;
 	}
 	return 0;
 }
 
-void perf_ring_copy(
-	const struct perf_ring *ring, const struct perf_sample *sample, unsigned char *out)
+static void release(struct ring *ring)
 {
-	uint64_t at = sample->start & (ring->size - 1);
-	size_t first = ring->size - at;
-
-	if (sample->size <= first) {
-		memcpy(out, ring->data + at, sample->size);
-		return;
-	}
-	memcpy(out, ring->data + at, first);
-	memcpy(out + first, ring->data, sample->size - first);
-}
-
-void perf_ring_release(struct perf_ring *ring)
-{
-	if (ring->overwritable || ring->released == ring->tail)
+	if (ring->perf.overwritable || ring->released == ring->tail)
 		return;
 	/* Pairs with the kernel's read of data_tail: it overwrites only what we have read. */
-	__atomic_store_n(&ring->page->data_tail, ring->tail, __ATOMIC_RELEASE);
+	__atomic_store_n(&ring->perf.page->data_tail, ring->tail, __ATOMIC_RELEASE);
 	ring->released = ring->tail;
 }
 
-int perf_ring_pause(struct perf_ring *ring, bool pause)
+/* The kernel does not copy the mapping of a perf buffer at a fork. */
+const struct ring_kind perf_ring_kind = {
+	.map = map,
+	.unmap = unmap,
+	.look = look,
+	.peek = peek,
+	.release = release,
+};
+
+int perf_ring_pause(struct ring *ring, bool pause)
 {
 	return sys_ioctl(ring->fd, PERF_EVENT_IOC_PAUSE_OUTPUT, pause);
 }
@@ -246,22 +237,23 @@ int perf_ring_pause(struct perf_ring *ring, bool pause)
  * The head of a buffer that is written backwards goes down: the newest record is at the head,
  * older ones follow, up to where the head was at the pause before, or to a whole buffer's length.
  */
-void perf_ring_rewind(struct perf_ring *ring)
+void perf_ring_rewind(struct ring *ring)
 {
-	uint64_t head = load_position(&ring->page->data_head);
-	uint64_t length = ring->newest - head;
+	uint64_t head = load_position(&ring->perf.page->data_head);
+	uint64_t length = ring->perf.newest - head;
 
 	ring->tail = head;
 	ring->head = head + (length > ring->size ? ring->size : length);
-	ring->newest = head;
+	ring->perf.newest = head;
 }
 
-uint64_t perf_ring_lost(const struct perf_ring *ring)
+uint64_t perf_ring_lost(const struct ring *ring)
 {
 	uint64_t answer[2]; /* the event's count, lost */
 
-	if (ring->counts_lost && sys_read(ring->fd, answer, sizeof(answer)) == sizeof(answer) &&
-		answer[1] > ring->lost)
+	if (ring->perf.counts_lost &&
+		sys_read(ring->fd, answer, sizeof(answer)) == sizeof(answer) &&
+		answer[1] > ring->perf.lost)
 		return answer[1];
-	return ring->lost;
+	return ring->perf.lost;
 }

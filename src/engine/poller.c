@@ -23,7 +23,7 @@ int poller_open(struct poller *poller, struct error *err)
 	if (ret < 0)
 		return error_errno(err, ret, "create an eventfd");
 	poller->flush_fd = ret;
-	return poller_add(poller, poller->flush_fd, err);
+	return poller_add(poller, poller->flush_fd, EPOLLIN, err);
 }
 
 /* Registrations in an epoll that a forked child shares stay as they are: they belong to the
@@ -35,9 +35,9 @@ void poller_close(struct poller *poller)
 	*poller = POLLER_CLOSED;
 }
 
-int poller_add(struct poller *poller, int fd, struct error *err)
+int poller_add(struct poller *poller, int fd, uint32_t events, struct error *err)
 {
-	int ret = sys_epoll_add(poller->fd, fd, EPOLLIN, (uint64_t)fd);
+	int ret = sys_epoll_add(poller->fd, fd, events, (uint64_t)fd);
 
 	return ret < 0 ? error_errno(err, ret, "wait for fd %d", fd) : 0;
 }
@@ -83,7 +83,7 @@ static int look_at(struct poller *poller, const struct epoll_event *event)
 		return POLLER_FLUSHED;
 	}
 	/* The event of a CPU that went offline hangs up for good, and would end every wait. */
-	if (!(event->events & EPOLLIN))
+	if (!(event->events & (EPOLLIN | EPOLLOUT)))
 		sys_epoll_delete(poller->fd, fd);
 	return POLLER_READY;
 }
@@ -106,6 +106,16 @@ int poller_wait(struct poller *poller, int64_t deadline)
 			what = POLLER_READY;
 	}
 	return what;
+}
+
+void poller_forget(struct poller *poller)
+{
+	struct epoll_event events[EVENTS_PER_WAIT];
+	int rounds = 0;
+
+	while (sys_epoll_wait(poller->fd, events, EVENTS_PER_WAIT, 0) == EVENTS_PER_WAIT &&
+		++rounds < EVENTS_PER_WAIT)
+		;
 }
 
 int poller_flush(struct poller *poller)

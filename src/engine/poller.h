@@ -27,8 +27,8 @@ struct poller {
 int poller_open(struct poller *poller, struct error *err);
 void poller_close(struct poller *poller);
 
-/* Waits for `fd` too, until it is closed in every process. */
-int poller_add(struct poller *poller, int fd, struct error *err);
+/* Waits for `events` (epoll's) of `fd` too, until it is closed in every process. */
+int poller_add(struct poller *poller, int fd, uint32_t events, struct error *err);
 
 /* The clock's value `seconds` from now, or POLLER_FOREVER when that is beyond reckoning. */
 int64_t poller_deadline(double seconds);
@@ -42,6 +42,9 @@ enum poller_event {
 /* Sleeps until something happens or the deadline is over. Returns an enum poller_event, or a
  * negative errno; -EINTR after a signal, for the caller to go on or not. */
 int poller_wait(struct poller *poller, int64_t deadline);
+
+/* Forgets edge-triggered events that have happened, so that the fd tells of new ones only. */
+void poller_forget(struct poller *poller);
 
 /* Ends the wait of whoever waits now or next. */
 int poller_flush(struct poller *poller);

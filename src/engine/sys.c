@@ -258,8 +258,13 @@ int sys_perf_event_open(struct perf_event_attr *attr, int pid, int cpu)
 
 int sys_map_shared(int fd, size_t size, bool writable, void **out)
 {
+	return sys_map_shared_at(fd, 0, size, writable, out);
+}
+
+int sys_map_shared_at(int fd, size_t offset, size_t size, bool writable, void **out)
+{
 	int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-	void *start = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+	void *start = mmap(NULL, size, protection, MAP_SHARED, fd, (off_t)offset);
 
 	if (start == MAP_FAILED)
 		return -errno;

@@ -71,6 +71,7 @@ int sys_perf_event_open(struct perf_event_attr *attr, int pid, int cpu);
 
 /* Maps `size` bytes of `fd`, shared, from its start: read-only unless `writable`. */
 int sys_map_shared(int fd, size_t size, bool writable, void **out);
+int sys_map_shared_at(int fd, size_t offset, size_t size, bool writable, void **out);
 
 /* The same, writable, at an address where nothing is yet; 0: anywhere. */
 int sys_map_at(int fd, size_t size, uint64_t address, void **out);

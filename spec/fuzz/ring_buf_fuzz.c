@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads ring buffers that are no kernel's: first well-formed ones, which must give exactly the
+ * samples put in, then damaged and random ones, which must give an error or an end, in bounded
+ * time and within their memory. Run under AddressSanitizer.
+ *
+ *   ring_buf_fuzz [rounds [seed]]
+ */
+#include "../../src/engine/ring_buf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RING = 4096, RECORDS = 64 };
+
+struct expected {
+	uint32_t size;
+	unsigned char fill;
+};
+
+static uint64_t state = 88172645463325252u;
+
+static uint64_t random_number(void)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}
+
+static uint32_t below(uint32_t n)
+{
+	return (uint32_t)(random_number() % n);
+}
+
+static void fail(const char *what)
+{
+	printf("%s\n", what);
+	exit(1);
+}
+
+/* Memory of exactly the buffer's size, twice, so that a step beyond it is seen. */
+static void ring_new(struct ring *ring)
+{
+	memset(ring, 0, sizeof(*ring));
+	ring->fd = -1;
+	ring->source = 1;
+	ring->size = RING;
+	ring->span = 2 * RING;
+	ring->buf.consumer = calloc(1, sizeof(*ring->buf.consumer));
+	ring->buf.producer = calloc(1, sizeof(*ring->buf.producer));
+	ring->data = malloc(2 * RING);
+}
+
+static void ring_free(struct ring *ring)
+{
+	free(ring->buf.consumer);
+	free((void *)(uintptr_t)ring->buf.producer);
+	free((void *)(uintptr_t)ring->data);
+}
+
+static void set_head(struct ring *ring, uint64_t head)
+{
+	*(unsigned long *)(uintptr_t)ring->buf.producer = (unsigned long)head;
+}
+
+/* Each byte is there twice, as the kernel maps it. */
+static void put(const struct ring *ring, uint64_t at, const void *bytes, size_t size)
+{
+	unsigned char *data = (unsigned char *)(uintptr_t)ring->data;
+	const unsigned char *from = bytes;
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		data[(at + i) % RING] = data[(at + i) % RING + RING] = from[i];
+}
+
+static uint64_t put_record(
+	const struct ring *ring, uint64_t at, uint32_t size, uint32_t flags, unsigned char fill)
+{
+	unsigned char payload[RING];
+	uint32_t header[2] = {size | flags, 3};
+
+	memset(payload, fill, sizeof(payload));
+	put(ring, at, header, sizeof(header));
+	put(ring, at + sizeof(header), payload, size);
+	return ring_buf_record_size(size);
+}
+
+/* Fills the ring from a random position on; returns the number of samples before a busy one. */
+static int fill_ring(struct ring *ring, struct expected *expected, uint64_t *discarded)
+{
+	uint64_t head = random_number() % 4 ? (random_number() & ~(uint64_t)7) : -(uint64_t)2048;
+	uint64_t first = head;
+	bool is_busy = false;
+	int n = 0, i;
+
+	ring->tail = ring->head = ring->released = head;
+	*discarded = 0;
+	for (i = 0; i < RECORDS; i++) {
+		uint32_t size = below(700);
+		uint32_t kind = below(16);
+		unsigned char fill = (unsigned char)random_number();
+
+		if (head - first + ring_buf_record_size(size) > RING)
+			break;
+		if (kind == 0) {
+			head += put_record(ring, head, size, RING_BUF_BUSY, fill);
+			is_busy = true;
+		} else if (kind < 4) {
+			head += put_record(ring, head, size, RING_BUF_DISCARD, fill);
+			*discarded += !is_busy;
+		} else {
+			if (!is_busy) {
+				expected[n].size = size;
+				expected[n++].fill = fill;
+			}
+			head += put_record(ring, head, size, 0, fill);
+		}
+	}
+	*ring->buf.consumer = (unsigned long)first;
+	set_head(ring, head);
+	return n;
+}
+
+static void check_valid(void)
+{
+	struct expected expected[RECORDS];
+	const unsigned char *bytes;
+	struct ring_sample sample;
+	struct error err;
+	struct ring ring;
+	uint64_t discarded;
+	uint32_t k;
+	int i, n;
+
+	ring_new(&ring);
+	n = fill_ring(&ring, expected, &discarded);
+	if (ring_buf_unread(&ring) != *ring.buf.producer - *ring.buf.consumer)
+		fail("not as many bytes as were put in");
+	if (ring_buf_kind.look(&ring, &err) < 0)
+		fail(err.text);
+	for (i = 0; ring_buf_kind.peek(&ring, &sample, &err) > 0; i++) {
+		if (i >= n || sample.size != expected[i].size || !ring_is_next(&ring, &sample))
+			fail("not the sample that was put in");
+		bytes = ring_bytes(&ring, &sample);
+		for (k = 0; k < sample.size; k++) {
+			if (bytes[k] != expected[i].fill)
+				fail("not the bytes that were put in");
+		}
+		ring_advance(&ring, &sample);
+		if (ring_owes(&ring))
+			ring_buf_kind.release(&ring);
+	}
+	ring_buf_kind.release(&ring);
+	if (i != n || ring.buf.discarded != discarded || *ring.buf.consumer != ring.tail)
+		fail("not all that was put in");
+	if (ring.tail != ring.head && ring_buf_kind.peek(&ring, &sample, &err) != 0)
+		fail("went past a busy record");
+	ring_free(&ring);
+}
+
+/* Reads whatever is there; counts the steps. */
+static void read_all(struct ring *ring, unsigned char *out)
+{
+	struct ring_sample sample;
+	struct error err = {0};
+	int ret, steps = 0;
+
+	ret = ring_buf_kind.look(ring, &err);
+	while (ret > 0 && (ret = ring_buf_kind.peek(ring, &sample, &err)) > 0) {
+		if (!ring_bytes(ring, &sample))
+			fail("a sample that is not in one piece");
+		memcpy(out, ring_bytes(ring, &sample), sample.size);
+		ring_advance(ring, &sample);
+		if (ring_owes(ring))
+			ring_buf_kind.release(ring);
+		if (++steps > RING / 8)
+			fail("reading does not end");
+	}
+	if (ret < 0 && (!err.code || !strstr(err.text, "is corrupt")))
+		fail("an error without words");
+	ring_buf_kind.release(ring);
+}
+
+static void check_damaged(void)
+{
+	unsigned char *out = malloc(RING);
+	struct expected expected[RECORDS];
+	uint64_t discarded, noise;
+	struct ring ring;
+	uint32_t i;
+
+	ring_new(&ring);
+	fill_ring(&ring, expected, &discarded);
+	for (i = below(20); i > 0; i--) {
+		noise = random_number();
+		put(&ring, below(RING), &noise, 1 + below(8));
+	}
+	if (below(3) == 0)
+		set_head(&ring, random_number());
+	if (below(8) == 0)
+		set_head(&ring, *ring.buf.producer + below(64) * 8);
+	if (below(8) == 0) {
+		*ring.buf.consumer = (unsigned long)random_number();
+		if (ring_buf_kind.map(&ring, &(struct error){0}) < 0)
+			fail("a mapped ring that does not map");
+	}
+	read_all(&ring, out);
+	ring_free(&ring);
+	free(out);
+}
+
+int main(int argc, char **argv)
+{
+	long rounds = argc > 1 ? atol(argv[1]) : 100000;
+
+	if (argc > 2)
+		state = strtoull(argv[2], NULL, 0) | 1;
+	while (rounds-- > 0) {
+		check_valid();
+		check_damaged();
+	}
+	return 0;
+}

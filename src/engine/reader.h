@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rings read as one, with one epoll fd over them. There is one consumer. A forked child may go on
+ * reading in place of its parent. perf_reader.c and ring_reader.c open the two kinds.
+ */
+#ifndef EBPF_READER_H
+#define EBPF_READER_H
+
+#include "fork_guard.h"
+#include "poller.h"
+#include "ring.h"
+
+#pragma GCC visibility push(hidden)
+
+struct reader {
+	const struct ring_kind *kind;
+	struct poller poller;
+	struct fork_guard guard; /* holds where the rings are mapped */
+	struct ring *rings; /* the caller's memory */
+	uint32_t count;
+	uint32_t current; /* the ring being read */
+	int map_fd; /* perf: our own: the map forgets the rings when it is closed */
+	bool overwritable;
+	bool paused;
+	bool stopped; /* what is there is all there will be: the producers are not looked at */
+};
+
+#define READER_CLOSED ((struct reader){.poller = POLLER_CLOSED, .map_fd = -1})
+
+/* Makes a reader that has no rings yet, for `rings` to hold. */
+int reader_open(
+	struct reader *reader, const struct ring_kind *kind, struct ring *rings, struct error *err);
+
+/* Maps the ring behind the last one, which has been opened there, and waits for it too. */
+int reader_add(struct reader *reader, uint32_t events, struct error *err);
+
+/* Harmless when closed already. */
+void reader_close(struct reader *reader);
+
+/* Hands all over to another struct and other memory for the rings; `from` is closed then. */
+void reader_move(struct reader *to, struct reader *from, struct ring *rings);
+
+/* Makes sure that the rings are mapped in this process. */
+int reader_here(struct reader *reader, struct error *err);
+
+/* Finds the next sample and the ring it is in: 1, 0 when nothing is left, -1. After a 0 the next
+ * sample makes the poller's fd readable. */
+int reader_next(
+	struct reader *reader, struct ring **ring, struct ring_sample *sample, struct error *err);
+
+/* Gives the space of what was read in a ring back to the kernel, if that is due. */
+static inline void reader_settle(struct reader *reader, struct ring *ring)
+{
+	if (ring_owes(ring) && fork_guard_holds(&reader->guard))
+		reader->kind->release(ring);
+}
+
+/* Whether there is something to read (which may be the news that a ring is corrupt). */
+int reader_has_data(struct reader *reader, struct error *err);
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A BPF ring buffer (BPF_MAP_TYPE_RINGBUF) and the samples in it. Programs reserve a record, then
+ * submit or discard it; a record that is still reserved is "busy", and nothing behind it is read.
+ * The consumer's position is in the map: who reads it next goes on there.
+ */
+#ifndef EBPF_RING_BUF_H
+#define EBPF_RING_BUF_H
+
+#include "ring.h"
+
+#pragma GCC visibility push(hidden)
+
+/* The header of a record, as in include/uapi/linux/bpf.h. */
+enum {
+	RING_BUF_HEADER = 8, /* u32 size and flags, u32 of the kernel's own */
+	RING_BUF_SIZE_MASK = 0x3fffffff,
+};
+#define RING_BUF_BUSY    (1U << 31)
+#define RING_BUF_DISCARD (1U << 30)
+
+extern const struct ring_kind ring_buf_kind;
+
+/* Opens the ring buffer that is the map of that fd into `ring`, whose fd is -1 before, and calls
+ * it number `source`. The fd stays the caller's. */
+int ring_buf_open(struct ring *ring, int map_fd, uint32_t source, struct error *err);
+
+/* How many bytes of records are unread, by the positions in shared memory. */
+uint64_t ring_buf_unread(const struct ring *ring);
+
+/* Bytes that a record with a sample of `size` bytes takes. */
+static inline uint64_t ring_buf_record_size(uint32_t size)
+{
+	return ((uint64_t)size + RING_BUF_HEADER + RING_ALIGN - 1) & ~(uint64_t)(RING_ALIGN - 1);
+}
+
+#pragma GCC visibility pop
+
+#endif
