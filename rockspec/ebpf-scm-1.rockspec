@@ -75,6 +75,7 @@ build = {
         "src/binding/struct_ops.c",
         "src/binding/system.c",
         "src/binding/ring.c",
+        "src/binding/system.c",
         "src/binding/type.c",
         "src/binding/variable.c",
         "src/engine/asm.c",

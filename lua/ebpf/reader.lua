@@ -4,16 +4,20 @@
 local core = require "ebpf.core"
 local wait = require "ebpf.wait"
 
---- Receives the samples that programs send with bpf_perf_event_output(). Methods of a closed reader return nil,
---- message, EBADF. There is one consumer: after a fork, parent or child may read on, not both. The samples of one CPU
---- come in their order; those of several CPUs do not come in the order of time.
+--- Receives samples that programs send. Methods of a closed reader return nil, message, EBADF. There is one consumer:
+--- after a fork, parent or child may read on, not both. Each sample comes with its source: the number of its CPU from a
+--- perf reader, the number of its map in the array from a ring reader. The samples of one source come in their order;
+--- those of several do not come in the order of time.
 ---@class ebpf.Reader
---- the next sample and the number of its CPU, nil when there is none now; never waits
+--- the next sample and its source, nil when there is none now; never waits
 ---@field read fun(self): any, integer|string?, integer?
 --- up to `max` samples in an array, `into` or a new one, and how many
 ---@field read_batch fun(self, max: integer, into?: any[]): any[]?, integer|string, integer?
---- iterates over what is there now, in C, the fast way: for sample, cpu in reader:available() do
----@field available fun(self): fun(): any, integer?
+--- iterates over what is there now, in C, the fast way: for sample, source in reader:available() do. With names of
+--- fields of the samples' type ("pid", "key.addr", "args[1]", counted from 1) it gives these instead, decoded in place:
+--- for pid, addr, source in reader:available("pid", "key.addr") do. Numbers and booleans make no garbage that way, but
+--- for 64-bit ones on LuaJIT, which are cdata unless the reader has int64 = "number"
+---@field available fun(self, ...: string): fun(): any, ...
 --- waits until something can be read, or flush() is called: true; false after `seconds` (nil: never)
 ---@field poll fun(self, seconds?: number): boolean?, string?, integer?
 --- an epoll fd for any event loop; after it was readable, read until nil before waiting again
@@ -23,20 +27,32 @@ local wait = require "ebpf.wait"
 ---@field events fun(self): string? "r", for cqueues
 ---@field timeout fun(self): integer? 0 when something can be read now, for cqueues
 ---@field dirty fun(self): boolean? whether something can be read now, for luasocket
+---@field flush fun(self): boolean?, string?, integer? ends the wait of whoever waits now or next
+---@field is_closed fun(self): boolean
+--- discards what is unread, frees all, ends the loops of samples(); harmless when done twice
+---@field close fun(self): boolean
+--- closes, and iterates over what was left: for sample, source in reader:flush_and_close() do
+---@field flush_and_close fun(self): (fun(): any, integer?)?, string?, integer?
+---@field samples fun(self, options?: {wait?: ebpf.Waiter}): (fun(): any, integer?)?, string?, integer?
+---@field receive fun(self): any, string? one sample, or nil and "timeout" or "closed", for copas
+
+--- Receives what bpf_perf_event_output() sends.
+---@class ebpf.PerfReader: ebpf.Reader
 --- how many samples the kernel dropped, in all and by the number of the CPU
 ---@field lost_samples fun(self): integer?, table<integer, integer>|string, integer?
 ---@field buffer_size fun(self): integer? bytes of buffer each CPU has
 --- stops the kernel's output; what it drops counts as lost. Overwritable buffers are read then
 ---@field pause fun(self): boolean?, string?, integer?
 ---@field resume fun(self): boolean?, string?, integer?
----@field flush fun(self): boolean?, string?, integer? ends the wait of whoever waits now or next
----@field is_closed fun(self): boolean
---- discards what is unread, frees all, ends the loops of samples(); harmless when done twice
----@field close fun(self): boolean
---- closes, and iterates over what was left: for sample, cpu in reader:flush_and_close() do
----@field flush_and_close fun(self): (fun(): any, integer?)?, string?, integer?
----@field samples fun(self, options?: {wait?: ebpf.Waiter}): (fun(): any, integer?)?, string?, integer?
----@field receive fun(self): any, string? one sample, or nil and "timeout" or "closed", for copas
+
+--- Receives what bpf_ringbuf_output() and bpf_ringbuf_submit() send. A program whose record does not fit is told at
+--- once, and nobody else is: let it count.
+---@class ebpf.RingReader: ebpf.Reader
+--- bytes of records that were not read, in all and by the number of the map
+---@field available_bytes fun(self): integer?, integer[]|string, integer?
+--- how many records were met that programs had reserved and discarded, in all and by the number of the map
+---@field discarded_samples fun(self): integer?, integer[]|string, integer?
+---@field buffer_size fun(self): integer?, integer[]|string, integer? bytes of the ring buffers, likewise
 
 --- Passes the time until there may be more: true to go on, false or nil to end the loop.
 ---@alias ebpf.Waiter fun(reader: ebpf.Reader): boolean?

@@ -80,7 +80,7 @@ static void fill(struct event *event)
 	event->args[0] = -1;
 	event->args[1] = 2;
 	event->args[2] = -3;
-	event->wide = 0xfedcba9876543210;
+	event->wide = 0xfedcba9800000000;
 	event->three = 5;
 	event->minus = -7;
 	event->rest = number & 0xffffff;

@@ -12,28 +12,15 @@
 #include "reader.h"
 #include "rooms.h"
 
-/* How a field is pushed. */
-enum field_form {
-	FORM_U8,
-	FORM_U16,
-	FORM_U32,
-	FORM_U64,
-	FORM_I8,
-	FORM_I16,
-	FORM_I32,
-	FORM_I64,
-	FORM_BOOL,
-	FORM_FLOAT,
-	FORM_DOUBLE,
-	FORM_OTHER, /* by codec_push_field() */
-};
+/* Pushes the number or boolean at some address. */
+typedef void push_function(lua_State *L, const unsigned char *at, enum int64_mode int64);
 
 /* A C function may push so many values without asking for room, and more than the fields. */
 enum { FIELDS_MAX = LUA_MINSTACK - 4 };
 
 struct field {
+	push_function *push; /* NULL: codec_push_field() does it */
 	uint32_t offset;
-	uint32_t form; /* enum field_form */
 	struct layout_node node;
 };
 
@@ -42,108 +29,129 @@ struct fields {
 	struct reader_object *r;
 	uint32_t count;
 	uint32_t end; /* the last byte of any */
+	uint32_t size; /* of a sample, at least */
 	bool in_place; /* nothing is allocated */
 	struct field fields[];
 };
 
-static uint64_t load_u64(const unsigned char *bytes)
+static void push_u8(lua_State *L, const unsigned char *at, enum int64_mode int64)
 {
-	uint64_t value;
+	uint8_t value;
 
-	memcpy(&value, bytes, sizeof(value));
-	return value;
+	(void)int64;
+	memcpy(&value, at, sizeof(value));
+	lua_pushinteger(L, (lua_Integer)value);
 }
 
-static uint32_t load_u32(const unsigned char *bytes)
-{
-	uint32_t value;
-
-	memcpy(&value, bytes, sizeof(value));
-	return value;
-}
-
-static uint16_t load_u16(const unsigned char *bytes)
+static void push_u16(lua_State *L, const unsigned char *at, enum int64_mode int64)
 {
 	uint16_t value;
 
-	memcpy(&value, bytes, sizeof(value));
-	return value;
+	(void)int64;
+	memcpy(&value, at, sizeof(value));
+	lua_pushinteger(L, (lua_Integer)value);
 }
 
-static double load_double(const unsigned char *bytes)
+static void push_u32(lua_State *L, const unsigned char *at, enum int64_mode int64)
 {
-	double value;
+	uint32_t value;
 
-	memcpy(&value, bytes, sizeof(value));
-	return value;
+	(void)int64;
+	memcpy(&value, at, sizeof(value));
+	lua_pushinteger(L, (lua_Integer)value);
 }
 
-static float load_float(const unsigned char *bytes)
+static void push_u64(lua_State *L, const unsigned char *at, enum int64_mode int64)
+{
+	uint64_t value;
+
+	(void)int64;
+	memcpy(&value, at, sizeof(value));
+	compat_push_u64(L, value, int64);
+}
+
+static void push_i8(lua_State *L, const unsigned char *at, enum int64_mode int64)
+{
+	int8_t value;
+
+	(void)int64;
+	memcpy(&value, at, sizeof(value));
+	lua_pushinteger(L, (lua_Integer)value);
+}
+
+static void push_i16(lua_State *L, const unsigned char *at, enum int64_mode int64)
+{
+	int16_t value;
+
+	(void)int64;
+	memcpy(&value, at, sizeof(value));
+	lua_pushinteger(L, (lua_Integer)value);
+}
+
+static void push_i32(lua_State *L, const unsigned char *at, enum int64_mode int64)
+{
+	int32_t value;
+
+	(void)int64;
+	memcpy(&value, at, sizeof(value));
+	lua_pushinteger(L, (lua_Integer)value);
+}
+
+static void push_i64(lua_State *L, const unsigned char *at, enum int64_mode int64)
+{
+	int64_t value;
+
+	(void)int64;
+	memcpy(&value, at, sizeof(value));
+	compat_push_i64(L, value, int64);
+}
+
+static void push_bool(lua_State *L, const unsigned char *at, enum int64_mode int64)
+{
+	uint8_t value;
+
+	(void)int64;
+	memcpy(&value, at, sizeof(value));
+	lua_pushboolean(L, value != 0);
+}
+
+static void push_float(lua_State *L, const unsigned char *at, enum int64_mode int64)
 {
 	float value;
 
-	memcpy(&value, bytes, sizeof(value));
-	return value;
+	(void)int64;
+	memcpy(&value, at, sizeof(value));
+	lua_pushnumber(L, (lua_Number)value);
 }
 
-/* Pushes a number or boolean. */
-static inline void push_simple(
-	lua_State *L, enum field_form form, const unsigned char *at, enum int64_mode int64)
+static void push_double(lua_State *L, const unsigned char *at, enum int64_mode int64)
 {
-	switch (form) {
-	case FORM_U8:
-		lua_pushinteger(L, *at);
-		break;
-	case FORM_U16:
-		lua_pushinteger(L, load_u16(at));
-		break;
-	case FORM_U32:
-		lua_pushinteger(L, (lua_Integer)load_u32(at));
-		break;
-	case FORM_U64:
-		compat_push_u64(L, load_u64(at), int64);
-		break;
-	case FORM_I8:
-		lua_pushinteger(L, (int8_t)*at);
-		break;
-	case FORM_I16:
-		lua_pushinteger(L, (int16_t)load_u16(at));
-		break;
-	case FORM_I32:
-		lua_pushinteger(L, (int32_t)load_u32(at));
-		break;
-	case FORM_I64:
-		compat_push_i64(L, (int64_t)load_u64(at), int64);
-		break;
-	case FORM_FLOAT:
-		lua_pushnumber(L, (lua_Number)load_float(at));
-		break;
-	case FORM_DOUBLE:
-		lua_pushnumber(L, (lua_Number)load_double(at));
-		break;
-	default:
-		lua_pushboolean(L, *at != 0);
-	}
+	double value;
+
+	(void)int64;
+	memcpy(&value, at, sizeof(value));
+	lua_pushnumber(L, (lua_Number)value);
 }
 
-static enum field_form form_of(const struct layout_node *node)
+static push_function *function_for(const struct layout_node *node)
 {
-	/* Sizes are powers of two, so their logarithms count the forms up. */
-	uint32_t step = node->size ? (uint32_t)__builtin_ctz(node->size) : 0;
+	/* By the logarithm of the size. */
+	static push_function *const unsigned_ones[] = {push_u8, push_u16, push_u32, push_u64};
+	static push_function *const signed_ones[] = {push_i8, push_i16, push_i32, push_i64};
 
 	if (node->bits)
-		return FORM_OTHER;
+		return NULL;
 	switch (node->kind) {
 	case LAYOUT_UINT:
-		return (enum field_form)(FORM_U8 + step);
+		return unsigned_ones[__builtin_ctz(node->size)];
 	case LAYOUT_INT:
-		return (enum field_form)(FORM_I8 + step);
+		return signed_ones[__builtin_ctz(node->size)];
 	case LAYOUT_BOOL:
-		return FORM_BOOL;
+		return push_bool;
 	case LAYOUT_FLOAT:
-		return node->size == sizeof(float) ? FORM_FLOAT : FORM_DOUBLE;
+		return node->size == sizeof(float) ? push_float : push_double;
 	default:
-		return FORM_OTHER;
+		return NULL;
 	}
 }
 
@@ -159,14 +167,15 @@ static bool allocates(const struct field *field, enum int64_mode int64)
 }
 
 /* Pushes all fields, of the sample at `bytes`. */
-static void push_fields(lua_State *L, const struct fields *f, const unsigned char *bytes)
+static inline __attribute__((always_inline)) void push_fields(
+	lua_State *L, const struct fields *f, const unsigned char *bytes)
 {
 	const struct field *field = f->fields, *end = field + f->count;
 	enum int64_mode int64 = (enum int64_mode)f->r->codec.int64;
 
 	for (; field < end; field++) {
-		if (field->form != FORM_OTHER)
-			push_simple(L, (enum field_form)field->form, bytes + field->offset, int64);
+		if (field->push)
+			field->push(L, bytes + field->offset, int64);
 		else
 			codec_push_field(L, &f->r->codec, lua_upvalueindex(2), &field->node, bytes);
 	}
@@ -188,22 +197,8 @@ static int push_copied(
 	ring_advance(ring, sample);
 	reader_settle(&f->r->reader, ring);
 	push_fields(L, f, bytes);
-	return (int)f->count;
-}
-
-static int raise(lua_State *L, const struct error *err)
-{
-	lua_pushstring(L, err->text);
-	return lua_error(L);
-}
-
-/* The end of a loop: nothing is left, or err says why. */
-static int end_loop(lua_State *L, int ret, const struct error *err)
-{
-	if (ret < 0)
-		return raise(L, err);
-	lua_pushnil(L);
-	return 1;
+	lua_pushinteger(L, (lua_Integer)ring->source);
+	return (int)f->count + 1;
 }
 
 /* The step of available() with fields. */
@@ -211,11 +206,10 @@ static int fields_next(lua_State *L)
 {
 	const struct fields *f = lua_touserdata(L, lua_upvalueindex(1));
 	struct reader_object *r = f->r;
-	const unsigned char *bytes;
 	struct ring_sample sample;
 	struct ring *ring;
 	struct error err;
-	int ret = 0;
+	int n, ret = 0;
 
 	while (reader_is_open(r)) {
 		ret = reader_next(&r->reader, &ring, &sample, &err);
@@ -223,26 +217,57 @@ static int fields_next(lua_State *L)
 			break;
 		if (sample.size < r->codec.size) {
 			ring_advance(ring, &sample);
-			reader_too_short(r, sample.size, &err);
-			return raise(L, &err);
+			ret = reader_too_short(r, sample.size, &err);
+			break;
 		}
-		bytes = f->in_place ? ring_bytes(ring, &sample) : NULL;
-		if (bytes) {
-			/* A value that no number holds raises, for this sample only: advance
-			 * first. But the space is given back after the last field is read. */
-			ring_advance(ring, &sample);
-			push_fields(L, f, bytes);
-			reader_settle(&r->reader, ring);
-			ret = (int)f->count;
-		} else {
-			ret = push_copied(L, f, ring, &sample);
-		}
-		if (ret > 0) {
-			lua_pushinteger(L, (lua_Integer)ring->source);
-			return ret + 1;
-		}
+		n = push_copied(L, f, ring, &sample);
+		if (n > 0)
+			return n;
 	}
-	return end_loop(L, ret, &err);
+	if (ret < 0) {
+		lua_pushstring(L, err.text);
+		return lua_error(L);
+	}
+	lua_pushnil(L);
+	return 1;
+}
+
+/*
+ * The same where the fields allocate nothing, for one kind of rings. Whatever is out of the ordinary
+ * is left to the one above.
+ */
+static inline int quick_next(
+	lua_State *L, bool (*peek_quickly)(const struct ring *, struct ring_sample *))
+{
+	const struct fields *f = lua_touserdata(L, lua_upvalueindex(1));
+	struct reader_object *r = f->r;
+	struct ring *ring = r->reader.ring;
+	const unsigned char *bytes;
+	struct ring_sample sample;
+
+	if (!reader_is_open(r) || !fork_guard_holds(&r->reader.guard) ||
+		!peek_quickly(ring, &sample) || sample.size < f->size)
+		return fields_next(L);
+	bytes = ring_bytes(ring, &sample);
+	if (!bytes)
+		return fields_next(L);
+	/* A value that no number holds raises, for this sample only: advance first. But the
+	 * space is given back after the last field is read. */
+	ring_advance(ring, &sample);
+	push_fields(L, f, bytes);
+	reader_settle(&r->reader, ring);
+	lua_pushinteger(L, (lua_Integer)ring->source);
+	return (int)f->count + 1;
+}
+
+static int ring_fields_next(lua_State *L)
+{
+	return quick_next(L, ring_buf_peek_quickly);
+}
+
+static int perf_fields_next(lua_State *L)
+{
+	return quick_next(L, perf_ring_peek_quickly);
 }
 
 /* Reads the name at `arg` into the next field; raises when the type does not have it. */
@@ -256,7 +281,7 @@ static void add_field(lua_State *L, struct fields *f, int arg)
 	if (layout_find(codec->layout, path, &field->node, &err) < 0)
 		luaL_argerror(L, arg, err.text);
 	field->offset = field->node.offset;
-	field->form = form_of(&field->node);
+	field->push = function_for(&field->node);
 	/* A bitfield may end in the byte after its declared type. */
 	if (f->end < field->offset + field->node.size + 1)
 		f->end = field->offset + field->node.size + 1;
@@ -278,10 +303,15 @@ int reader_push_fields(lua_State *L, struct reader_object *r)
 	f = compat_newuserdata(L, sizeof(*f) + (size_t)names * sizeof(f->fields[0]));
 	memset(f, 0, sizeof(*f));
 	f->r = r;
+	f->size = r->codec.size;
 	f->in_place = true;
 	for (arg = 2; arg < names + 2; arg++)
 		add_field(L, f, arg);
 	lua_pushvalue(L, 1);
-	lua_pushcclosure(L, fields_next, 2);
+	lua_pushcclosure(L,
+		!f->in_place                       ? fields_next
+		: r->reader.kind == &ring_buf_kind ? ring_fields_next
+						   : perf_fields_next,
+		2);
 	return 1;
 }

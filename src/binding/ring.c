@@ -82,7 +82,7 @@ static int open_reader(
  *   type, int64  what samples are decoded to; strings
  *   own          false: the maps stay the caller's, and open when the reader closes; true
  * There is one consumer: where a ring buffer is read is in the map, so a later reader goes on where
- * this one stopped. Raises on maps of another type. Errnos: EPERM for a map that was opened for
+ * this one stopped. Raises on maps of another type. Errnos: EACCES for a map that was opened for
  * reading only, EOPNOTSUPP for one that overwrites its oldest records, those of mmap(2).
  */
 static int new_ring_reader(lua_State *L)

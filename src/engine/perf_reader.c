@@ -101,6 +101,10 @@ int perf_reader_pause(struct reader *reader, struct error *err)
 
 int perf_reader_resume(struct reader *reader, struct error *err)
 {
+	uint32_t i;
+
 	reader->paused = false;
+	for (i = 0; reader->overwritable && i < reader->count; i++)
+		reader->rings[i].tail = reader->rings[i].head; /* to be overwritten */
 	return toggle(reader, false, err);
 }

@@ -9,10 +9,7 @@
 #include "sys.h"
 
 enum {
-	HEADER_SIZE = sizeof(struct perf_event_header),
-	SAMPLE_SIZE_AT = HEADER_SIZE, /* u32, then the bytes */
-	SAMPLE_AT = SAMPLE_SIZE_AT + 4,
-	LOST_AT = HEADER_SIZE + 8, /* u64, after an id */
+	LOST_AT = PERF_RING_HEADER + 8, /* u64, after an id */
 	FORMAT_LOST = 1 << 4, /* PERF_FORMAT_LOST, Linux 6.0 */
 };
 
@@ -148,14 +145,6 @@ static int look(struct ring *ring, struct error *err)
 	return ring->tail != ring->head;
 }
 
-static uint32_t load_u32(const struct ring *ring, uint64_t position)
-{
-	uint32_t value;
-
-	memcpy(&value, ring->data + (position & (ring->size - 1)), sizeof(value));
-	return value;
-}
-
 static uint64_t load_u64(const struct ring *ring, uint64_t position)
 {
 	uint64_t value;
@@ -179,11 +168,12 @@ static int skip(struct ring *ring, const struct perf_event_header *header, struc
 static int peek(struct ring *ring, struct ring_sample *sample, struct error *err)
 {
 	struct perf_event_header header;
-	uint32_t bytes;
 
 	while (ring->tail != ring->head) {
+		if (perf_ring_peek_quickly(ring, sample))
+			return 1;
 		memcpy(&header, ring->data + (ring->tail & (ring->size - 1)), sizeof(header));
-		if (header.size < HEADER_SIZE || header.size % RING_ALIGN)
+		if (header.size < PERF_RING_HEADER || header.size % RING_ALIGN)
 			return corrupt(ring, err, "a record has an impossible size");
 		if (header.size > ring->head - ring->tail) {
 			if (!ring->perf.overwritable)
@@ -191,21 +181,11 @@ static int peek(struct ring *ring, struct ring_sample *sample, struct error *err
 			ring->tail = ring->head; /* the oldest: partly overwritten */
 			break;
 		}
-		if (header.type != PERF_RECORD_SAMPLE) {
-			if (skip(ring, &header, err) < 0)
-				return -1;
-			continue;
-		}
-		bytes = header.size > HEADER_SIZE ? load_u32(ring, ring->tail + SAMPLE_SIZE_AT)
-						  : UINT32_MAX;
-		if (bytes > header.size - (uint32_t)SAMPLE_AT)
+		if (header.type == PERF_RECORD_SAMPLE)
 			return corrupt(ring, err,
 				"a sample is larger than its record (a record has 64 KiB at most)");
-		sample->record = ring->tail;
-		sample->start = ring->tail + SAMPLE_AT;
-		sample->size = bytes;
-		sample->record_size = header.size;
-		return 1;
+		if (skip(ring, &header, err) < 0)
+			return -1;
 	}
 	return 0;
 }

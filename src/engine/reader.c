@@ -11,7 +11,7 @@ int reader_open(
 {
 	*reader = READER_CLOSED;
 	reader->kind = kind;
-	reader->rings = rings;
+	reader->rings = reader->ring = rings;
 	fork_guard_open(&reader->guard);
 	return poller_open(&reader->poller, err);
 }
@@ -53,6 +53,7 @@ void reader_move(struct reader *to, struct reader *from, struct ring *rings)
 	memcpy(rings, from->rings, from->count * sizeof(*rings));
 	*to = *from;
 	to->rings = rings;
+	to->ring = rings + (from->ring - from->rings);
 	*from = READER_CLOSED;
 }
 
@@ -109,8 +110,9 @@ static int next_ring(struct reader *reader, struct ring **ring, struct ring_samp
 	*unfinished = false;
 	reader->kind->release(*ring);
 	for (empty = 0; empty < reader->count; empty++) {
-		reader->current = reader->current + 1 < reader->count ? reader->current + 1 : 0;
-		*ring = &reader->rings[reader->current];
+		if (++reader->ring == reader->rings + reader->count)
+			reader->ring = reader->rings;
+		*ring = reader->ring;
 		ret = look_again(reader, *ring, sample, err);
 		if (ret != 0)
 			return ret;
@@ -120,7 +122,7 @@ static int next_ring(struct reader *reader, struct ring **ring, struct ring_samp
 	return 0;
 }
 
-int reader_next(
+int reader_find_next(
 	struct reader *reader, struct ring **ring, struct ring_sample *sample, struct error *err)
 {
 	bool unfinished;
@@ -131,7 +133,7 @@ int reader_next(
 	if (reader->overwritable && !reader->paused)
 		return error_set(
 			err, EBUSY, "overwritable perf reader is being written: pause it first");
-	*ring = &reader->rings[reader->current];
+	*ring = reader->ring;
 	ret = reader->kind->peek(*ring, sample, err);
 	if (ret != 0)
 		return ret;
@@ -159,7 +161,7 @@ int reader_has_data(struct reader *reader, struct error *err)
 		return -1;
 	if (reader->overwritable && !reader->paused)
 		return 0;
-	ring = &reader->rings[reader->current];
+	ring = reader->ring;
 	ret = reader->kind->peek(ring, &sample, &unused);
 	if (ret == 0)
 		ret = next_ring(reader, &ring, &sample, &unfinished, &unused);

@@ -7,8 +7,9 @@
 #define EBPF_READER_H
 
 #include "fork_guard.h"
+#include "perf_ring.h"
 #include "poller.h"
-#include "ring.h"
+#include "ring_buf.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -18,7 +19,7 @@ struct reader {
 	struct fork_guard guard; /* holds where the rings are mapped */
 	struct ring *rings; /* the caller's memory */
 	uint32_t count;
-	uint32_t current; /* the ring being read */
+	struct ring *ring; /* the one being read */
 	int map_fd; /* perf: our own: the map forgets the rings when it is closed */
 	bool overwritable;
 	bool paused;
@@ -43,10 +44,25 @@ void reader_move(struct reader *to, struct reader *from, struct ring *rings);
 /* Makes sure that the rings are mapped in this process. */
 int reader_here(struct reader *reader, struct error *err);
 
+int reader_find_next(
+	struct reader *reader, struct ring **ring, struct ring_sample *sample, struct error *err);
+
 /* Finds the next sample and the ring it is in: 1, 0 when nothing is left, -1. After a 0 the next
  * sample makes the poller's fd readable. */
-int reader_next(
-	struct reader *reader, struct ring **ring, struct ring_sample *sample, struct error *err);
+static inline int reader_next(
+	struct reader *reader, struct ring **ring, struct ring_sample *sample, struct error *err)
+{
+	struct ring *current = reader->ring;
+
+	/* The short way. An overwritable buffer is empty to us while it is written. */
+	if (fork_guard_holds(&reader->guard) &&
+		(reader->kind == &ring_buf_kind ? ring_buf_peek_quickly(current, sample)
+						: perf_ring_peek_quickly(current, sample))) {
+		*ring = current;
+		return 1;
+	}
+	return reader_find_next(reader, ring, sample, err);
+}
 
 /* Gives the space of what was read in a ring back to the kernel, if that is due. */
 static inline void reader_settle(struct reader *reader, struct ring *ring)

@@ -51,30 +51,38 @@ static void unmap(struct ring *ring)
 	ring->data = NULL;
 }
 
-static int map(struct ring *ring, struct error *err)
+/* Maps the two positions and the data, into a ring that has none of them. */
+static int map_pages(struct ring *ring)
 {
 	size_t page = sys_page_size();
-	void *consumer = NULL, *producer = NULL;
-	uint64_t position;
+	void *consumer, *producer;
 	int ret;
 
-	if (!ring->data) {
-		ret = sys_map_shared(ring->fd, page, true, &consumer);
-		ring->buf.consumer = consumer;
-		if (ret == 0)
-			ret = sys_map_shared_at(
-				ring->fd, page, page + 2 * ring->size, false, &producer);
-		ring->buf.producer = producer;
-		if (ret < 0) {
-			unmap(ring);
-			error_errno(
-				err, ret, "map %" PRIu64 " KiB of ring buffer", ring->size / 1024);
-			return ret == -EPERM
-				       ? error_append(err, ": the map was opened for reading only, "
-							   "but who reads moves a position in it")
-				       : -1;
-		}
-		ring->data = (unsigned char *)producer + page;
+	ret = sys_map_shared(ring->fd, page, true, &consumer);
+	if (ret < 0)
+		return ret;
+	ring->buf.consumer = consumer;
+	ret = sys_map_shared_at(ring->fd, page, page + 2 * ring->size, false, &producer);
+	if (ret < 0) {
+		unmap(ring);
+		return ret;
+	}
+	ring->buf.producer = producer;
+	ring->data = (unsigned char *)producer + page;
+	return 0;
+}
+
+static int map(struct ring *ring, struct error *err)
+{
+	int ret = ring->data ? 0 : map_pages(ring);
+	uint64_t position;
+
+	if (ret < 0) {
+		error_errno(err, ret, "map %" PRIu64 " KiB of ring buffer", ring->size / 1024);
+		if (ret == -EACCES || ret == -EPERM)
+			error_append(err, ": the map was opened for reading only, but who reads "
+					  "samples moves a position in it");
+		return -1;
 	}
 	position = load_position(ring->buf.consumer, 0);
 	ring_resume(ring, position, load_position(ring->buf.producer, position));
@@ -88,8 +96,14 @@ static int corrupt(const struct ring *ring, struct error *err, const char *why)
 		ring->tail, why);
 }
 
+/* The consumer's position is not where we left it when another reader, or another process, has read
+ * meanwhile: what lies before it is no more. */
 static int look(struct ring *ring, struct error *err)
 {
+	uint64_t consumer = load_position(ring->buf.consumer, ring->released);
+
+	if (consumer != ring->released)
+		ring->tail = ring->released = consumer;
 	ring->head = load_position(ring->buf.producer, ring->tail);
 	if (ring->head - ring->tail > ring->size) {
 		ring->head = ring->tail;
@@ -105,22 +119,19 @@ static int peek(struct ring *ring, struct ring_sample *sample, struct error *err
 	uint32_t word;
 
 	for (; ring->tail != ring->head; ring->tail += record_size) {
+		if (ring_buf_peek_quickly(ring, sample))
+			return 1;
 		header = (const void *)(ring->data + (ring->tail & (ring->size - 1)));
-		/* Pairs with the kernel's xchg() when a record is submitted: its bytes are there. */
-		word = __atomic_load_n(header, __ATOMIC_ACQUIRE);
+		word = __atomic_load_n(header, __ATOMIC_RELAXED);
 		if (word & RING_BUF_BUSY)
 			return 0;
-		sample->size = word & RING_BUF_SIZE_MASK;
-		record_size = ring_buf_record_size(sample->size);
+		record_size = ring_buf_record_size(word & RING_BUF_SIZE_MASK);
 		if (record_size > ring->head - ring->tail)
 			return corrupt(ring, err, "a record ends behind the producer");
-		if (!(word & RING_BUF_DISCARD)) {
-			sample->record = ring->tail;
-			sample->start = ring->tail + RING_BUF_HEADER;
-			sample->record_size = (uint32_t)record_size;
-			return 1;
-		}
-		ring->buf.discarded++;
+		if (!(word & RING_BUF_DISCARD))
+			record_size = 0; /* it has been submitted just now */
+		else
+			ring->buf.discarded++;
 	}
 	return 0;
 }

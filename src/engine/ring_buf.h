@@ -34,6 +34,25 @@ static inline uint64_t ring_buf_record_size(uint32_t size)
 	return ((uint64_t)size + RING_BUF_HEADER + RING_ALIGN - 1) & ~(uint64_t)(RING_ALIGN - 1);
 }
 
+/* Peeks, where the next record is a sample, as nearly all are. False says nothing of the others. */
+static inline bool ring_buf_peek_quickly(const struct ring *ring, struct ring_sample *sample)
+{
+	uint64_t tail = ring->tail, left = ring->head - tail, record_size;
+	const uint32_t *header = (const void *)(ring->data + (tail & (ring->size - 1)));
+	uint32_t word;
+
+	/* Pairs with the kernel's xchg() when a record is submitted: its bytes are there. */
+	word = __atomic_load_n(header, __ATOMIC_ACQUIRE);
+	record_size = ring_buf_record_size(word);
+	if (word > RING_BUF_SIZE_MASK || record_size > left) /* as when nothing is left */
+		return false;
+	sample->record = tail;
+	sample->start = tail + RING_BUF_HEADER;
+	sample->size = word;
+	sample->record_size = (uint32_t)record_size;
+	return true;
+}
+
 #pragma GCC visibility pop
 
 #endif
