@@ -57,6 +57,7 @@ local ebpf = {
 
   new_perf_reader = core.new_perf_reader,
   new_ring_reader = core.new_ring_reader,
+  new_user_ring = core.new_user_ring,
 
   type = types.type,
   ntoh16 = types.ntoh16,

@@ -18,6 +18,7 @@ static void (*const rooms[])(lua_State *L) = {
 	perf_register,
 	exe_register,
 	ring_register,
+	user_ring_register,
 	link_register,
 	btf_register,
 	btf_handle_register,

@@ -12,13 +12,17 @@ static struct handle *check_any(lua_State *L)
 	return handle_check(L, 1, lua_touserdata(L, lua_upvalueindex(1)));
 }
 
-int handle_close(lua_State *L)
+void handle_shut(struct handle *h)
 {
-	struct handle *h = check_any(L);
 	int fd = h->fd;
 
 	h->fd = -1;
 	sys_close(fd);
+}
+
+int handle_close(lua_State *L)
+{
+	handle_shut(check_any(L));
 	lua_pushboolean(L, 1);
 	return 1;
 }

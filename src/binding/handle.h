@@ -62,6 +62,9 @@ static inline void *handle_check(lua_State *L, int arg, const struct handle_clas
  * handles may hold some: collects garbage and returns true, and the call is worth repeating. */
 bool handle_reclaimed(lua_State *L, int ret);
 
+/* Closes the fd, and nothing else that the userdata may own. */
+void handle_shut(struct handle *h);
+
 /* The methods every handle has, whatever its class: close(), is_closed(), fd(). */
 int handle_close(lua_State *L);
 int handle_is_closed(lua_State *L);

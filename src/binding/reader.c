@@ -8,7 +8,6 @@
 
 #include <errno.h>
 
-#include "../engine/sys.h"
 #include "failure.h"
 #include "options.h"
 #include "rooms.h"
@@ -62,7 +61,7 @@ void reader_configure(lua_State *L, int options, int maps)
 static void close_maps(lua_State *L, int index)
 {
 	struct handle *map;
-	int fd, i;
+	int i;
 
 	compat_getuservalue(L, index);
 	lua_rawgeti(L, -1, READER_MAPS);
@@ -72,9 +71,7 @@ static void close_maps(lua_State *L, int index)
 		lua_pop(L, 1);
 		if (!map)
 			break;
-		fd = map->fd;
-		map->fd = -1;
-		sys_close(fd);
+		handle_shut(map);
 	}
 	lua_pop(L, 2);
 }

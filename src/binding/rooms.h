@@ -14,6 +14,7 @@ extern const struct handle_class link_class;
 extern const struct handle_class perf_class;
 extern const struct handle_class exe_class;
 extern const struct handle_class ring_class;
+extern const struct handle_class user_ring_class;
 
 void host_register(lua_State *L);
 void map_register(lua_State *L);
@@ -28,6 +29,7 @@ void variable_register(lua_State *L);
 void perf_register(lua_State *L);
 void exe_register(lua_State *L);
 void ring_register(lua_State *L);
+void user_ring_register(lua_State *L);
 void btf_register(lua_State *L);
 void btf_handle_register(lua_State *L);
 void relocate_register(lua_State *L);
