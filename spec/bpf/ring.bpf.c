@@ -139,6 +139,18 @@ int emit_perf(struct __sk_buff *skb)
 	return TC_ACT_OK;
 }
 
+/* Its number is the time. */
+SEC("tc")
+int emit_timed(struct __sk_buff *skb)
+{
+	struct event event;
+
+	fill(&event);
+	event.number = bpf_ktime_get_ns();
+	bpf_perf_event_output(skb, &perf_events, BPF_F_CURRENT_CPU, &event, sizeof(event));
+	return TC_ACT_OK;
+}
+
 /* The packet: samples of any size. */
 SEC("tc")
 int emit_packet(struct __sk_buff *skb)

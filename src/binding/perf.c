@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "../engine/abi.h"
+#include "../engine/layout_path.h"
 #include "../engine/names.h"
 #include "../engine/perf_reader.h"
 #include "failure.h"
@@ -11,7 +12,8 @@
 #include "reader.h"
 #include "rooms.h"
 
-enum { DEFAULT_BUFFER = 64 * 1024, BUFFER_MAX = 1 << 30 };
+enum { DEFAULT_BUFFER = 64 * 1024, BUFFER_MAX = 1 << 30, WINDOW_MAX = 3600 };
+#define DEFAULT_WINDOW 0.1
 
 static void check_map(lua_State *L, int arg)
 {
@@ -49,11 +51,44 @@ static void check_config(lua_State *L, int arg, struct perf_ring_config *config)
 	};
 }
 
+/* Reads the options that say in which order samples come; raises on nonsense. */
+static void check_order(
+	lua_State *L, int arg, const struct reader_object *r, struct reader_order *order)
+{
+	const char *path = options_string(L, arg, "order_by");
+	lua_Number window = DEFAULT_WINDOW;
+	struct layout_node node;
+	struct error err;
+
+	lua_getfield(L, arg, "window");
+	luaL_argcheck(L, lua_isnil(L, -1) || path, arg, "field 'window': goes with 'order_by'");
+	if (!lua_isnil(L, -1)) {
+		window = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
+		luaL_argcheck(L, window >= 0 && window <= WINDOW_MAX, arg,
+			"field 'window': seconds expected, an hour at most");
+	}
+	*order = (struct reader_order){.window = (int64_t)(window * 1e9)};
+	if (path) {
+		luaL_argcheck(L, r->codec.kind == CODEC_LAYOUT, arg,
+			"field 'order_by': samples have no struct type");
+		if (layout_find(r->codec.layout, path, &node, &err) < 0)
+			luaL_argerror(L, arg, lua_pushfstring(L, "field 'order_by': %s", err.text));
+		luaL_argcheck(L, node.kind <= LAYOUT_INT && !node.bits, arg,
+			"field 'order_by': an integer expected");
+		order->offset = node.offset;
+		order->size = node.size;
+		order->is_signed = node.kind == LAYOUT_INT;
+	}
+	lua_pop(L, 2);
+}
+
 static int open_reader(struct reader_object *r, int map_fd, const struct cpu_set *cpus,
-	const struct perf_ring_config *config, struct error *err)
+	const struct perf_ring_config *config, const struct reader_order *order, struct error *err)
 {
 	int ret = perf_reader_open(&r->reader, map_fd, cpus, config, r->rings, err);
 
+	if (ret == 0 && order->size)
+		ret = reader_set_order(&r->reader, order, err);
 	if (ret < 0)
 		reader_close(&r->reader);
 	return ret;
@@ -73,6 +108,9 @@ static int open_failure(lua_State *L, struct error *err)
  *   wakeup_events   a waiter is woken each time so many samples have come; 1
  *   watermark       or: each time so many bytes have come; less than per_cpu_buffer
  *   overwritable    true: new samples replace the oldest; read while paused, newest first
+ *   order_by        a time in the samples' type: merges the CPUs' samples by it. While one CPU has sent
+ *                   nothing, those of the others are held back, as something older may yet come
+ *   window          so many seconds at most; 0.1. What comes later than that comes out of order
  *   type, int64     what samples are decoded to; strings
  *   own             false: the map stays the caller's, and open when the reader closes; true
  * The buffers are mapped where they are read: after a fork either process may read on, not both.
@@ -82,8 +120,9 @@ static int open_failure(lua_State *L, struct error *err)
 static int new_perf_reader(lua_State *L)
 {
 	static const char *const names[] = {"per_cpu_buffer", "watermark", "wakeup_events",
-		"overwritable", "type", "int64", "own", NULL};
+		"overwritable", "order_by", "window", "type", "int64", "own", NULL};
 	struct perf_ring_config config;
+	struct reader_order order;
 	struct reader_object *r;
 	struct cpu_set cpus;
 	struct error err;
@@ -106,11 +145,14 @@ static int new_perf_reader(lua_State *L)
 	r = reader_push(L, &perf_class, cpus.count);
 	r->stop = perf_reader_pause;
 	reader_configure(L, 2, 3);
+	check_order(L, 2, r, &order);
+	luaL_argcheck(L, !order.size || !config.overwritable, 2,
+		"give 'order_by' or 'overwritable', not both");
 	if (map->fd < 0)
 		return handle_closed(L, &map_class);
-	if (open_reader(r, map->fd, &cpus, &config, &err) < 0 &&
+	if (open_reader(r, map->fd, &cpus, &config, &order, &err) < 0 &&
 		(!handle_reclaimed(L, -err.code) || map->fd < 0 ||
-			open_reader(r, map->fd, &cpus, &config, &err) < 0))
+			open_reader(r, map->fd, &cpus, &config, &order, &err) < 0))
 		return open_failure(L, &err);
 	r->handle.fd = r->reader.poller.fd;
 	return 1;

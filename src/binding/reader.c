@@ -201,7 +201,7 @@ int reader_events(lua_State *L)
 /*
  * r:flush() -> true | nil, message, errno
  * Wakes whoever waits for this reader, or is the next to wait, as if samples had come. For
- * reading what is there before wakeup_events or watermark are reached.
+ * reading what is there before wakeup_events, watermark or the window of order_by are reached.
  */
 int reader_flush(lua_State *L)
 {
@@ -210,7 +210,7 @@ int reader_flush(lua_State *L)
 
 	if (!r)
 		return 3;
-	ret = poller_flush(&r->reader.poller);
+	ret = reader_wake(&r->reader);
 	if (ret < 0)
 		return failure_errno(L, ret, "flush %s", class_of(L)->what);
 	lua_pushboolean(L, 1);

@@ -309,7 +309,7 @@ int reader_push_fields(lua_State *L, struct reader_object *r)
 		add_field(L, f, arg);
 	lua_pushvalue(L, 1);
 	lua_pushcclosure(L,
-		!f->in_place                       ? fields_next
+		!f->in_place || !r->reader.quick   ? fields_next
 		: r->reader.kind == &ring_buf_kind ? ring_fields_next
 						   : perf_fields_next,
 		2);

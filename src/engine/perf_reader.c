@@ -59,6 +59,7 @@ int perf_reader_open(struct reader *reader, int map_fd, const struct cpu_set *cp
 	if (reader_open(reader, &perf_ring_kind, rings, err) < 0)
 		return -1;
 	reader->overwritable = config->overwritable;
+	reader->quick = !config->overwritable;
 	reader->map_fd = own_map_fd(map_fd);
 	if (reader->map_fd < 0)
 		return error_errno(err, reader->map_fd, "open the map once more");
@@ -101,10 +102,6 @@ int perf_reader_pause(struct reader *reader, struct error *err)
 
 int perf_reader_resume(struct reader *reader, struct error *err)
 {
-	uint32_t i;
-
 	reader->paused = false;
-	for (i = 0; reader->overwritable && i < reader->count; i++)
-		reader->rings[i].tail = reader->rings[i].head; /* to be overwritten */
 	return toggle(reader, false, err);
 }

@@ -31,6 +31,7 @@ int poller_open(struct poller *poller, struct error *err)
 void poller_close(struct poller *poller)
 {
 	sys_close(poller->flush_fd);
+	sys_close(poller->timer_fd);
 	sys_close(poller->fd);
 	*poller = POLLER_CLOSED;
 }
@@ -40,6 +41,24 @@ int poller_add(struct poller *poller, int fd, uint32_t events, struct error *err
 	int ret = sys_epoll_add(poller->fd, fd, events, (uint64_t)fd);
 
 	return ret < 0 ? error_errno(err, ret, "wait for fd %d", fd) : 0;
+}
+
+int poller_add_timer(struct poller *poller, struct error *err)
+{
+	int ret = sys_timerfd();
+
+	if (ret < 0)
+		return error_errno(err, ret, "create a timerfd");
+	poller->timer_fd = ret;
+	return poller_add(poller, ret, EPOLLIN, err);
+}
+
+/* Setting it anew takes back that it has expired. */
+void poller_set_timer(struct poller *poller, int64_t time)
+{
+	if (time || poller->timed)
+		sys_timerfd_set(poller->timer_fd, time);
+	poller->timed = time != 0;
 }
 
 int64_t poller_deadline(double seconds)

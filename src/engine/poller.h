@@ -16,19 +16,27 @@
 struct poller {
 	int fd; /* epoll; -1: closed */
 	int flush_fd;
+	int timer_fd; /* -1: none */
+	bool timed; /* the timer is set */
 	bool flushed; /* by this process, and not yet seen */
 };
 
 /* No deadline. */
 #define POLLER_FOREVER INT64_MAX
 
-#define POLLER_CLOSED ((struct poller){.fd = -1, .flush_fd = -1})
+#define POLLER_CLOSED ((struct poller){.fd = -1, .flush_fd = -1, .timer_fd = -1})
 
 int poller_open(struct poller *poller, struct error *err);
 void poller_close(struct poller *poller);
 
 /* Waits for `events` (epoll's) of `fd` too, until it is closed in every process. */
 int poller_add(struct poller *poller, int fd, uint32_t events, struct error *err);
+
+/* Makes poller_set_timer() possible. */
+int poller_add_timer(struct poller *poller, struct error *err);
+
+/* Makes the fd readable at that time of the clock, and not before by an earlier setting; 0: never. */
+void poller_set_timer(struct poller *poller, int64_t time);
 
 /* The clock's value `seconds` from now, or POLLER_FOREVER when that is beyond reckoning. */
 int64_t poller_deadline(double seconds);

@@ -12,6 +12,7 @@ int reader_open(
 	*reader = READER_CLOSED;
 	reader->kind = kind;
 	reader->rings = reader->ring = rings;
+	reader->quick = true;
 	fork_guard_open(&reader->guard);
 	return poller_open(&reader->poller, err);
 }
@@ -78,8 +79,7 @@ int reader_here(struct reader *reader, struct error *err)
 	return fork_guard_holds(&reader->guard) ? 0 : map_here(reader, err);
 }
 
-/* Looks at a ring for the last time before somebody may sleep: 1, 0 or -1. */
-static int look_again(const struct reader *reader, struct ring *ring, struct ring_sample *sample,
+int reader_look_again(const struct reader *reader, struct ring *ring, struct ring_sample *sample,
 	struct error *err)
 {
 	const struct ring_kind *kind = reader->kind;
@@ -113,13 +113,27 @@ static int next_ring(struct reader *reader, struct ring **ring, struct ring_samp
 		if (++reader->ring == reader->rings + reader->count)
 			reader->ring = reader->rings;
 		*ring = reader->ring;
-		ret = look_again(reader, *ring, sample, err);
+		ret = reader_look_again(reader, *ring, sample, err);
 		if (ret != 0)
 			return ret;
 		if ((*ring)->tail != (*ring)->head)
 			*unfinished = true;
 	}
 	return 0;
+}
+
+/* Finds the next sample, in order where that is asked for. */
+static int find(struct reader *reader, struct ring **ring, struct ring_sample *sample,
+	bool *unfinished, struct error *err)
+{
+	int ret;
+
+	*unfinished = false;
+	if (reader->order.size)
+		return reader_next_in_order(reader, ring, sample, err);
+	*ring = reader->ring;
+	ret = reader->kind->peek(*ring, sample, err);
+	return ret ? ret : next_ring(reader, ring, sample, unfinished, err);
 }
 
 int reader_find_next(
@@ -133,16 +147,12 @@ int reader_find_next(
 	if (reader->overwritable && !reader->paused)
 		return error_set(
 			err, EBUSY, "overwritable perf reader is being written: pause it first");
-	*ring = reader->ring;
-	ret = reader->kind->peek(*ring, sample, err);
-	if (ret != 0)
-		return ret;
-	ret = next_ring(reader, ring, sample, &unfinished, err);
+	ret = find(reader, ring, sample, &unfinished, err);
 	if (ret == 0 && unfinished) {
 		/* To the kernel an unfinished record is something to read, so the fd would stay
 		 * readable. What is submitted after this makes it so again. */
 		poller_forget(&reader->poller);
-		ret = next_ring(reader, ring, sample, &unfinished, err);
+		ret = find(reader, ring, sample, &unfinished, err);
 	}
 	if (ret == 0 && reader->poller.flushed)
 		poller_take_flush(&reader->poller);
@@ -155,15 +165,10 @@ int reader_has_data(struct reader *reader, struct error *err)
 	struct error unused;
 	struct ring *ring;
 	bool unfinished;
-	int ret;
 
 	if (reader_here(reader, err) < 0)
 		return -1;
 	if (reader->overwritable && !reader->paused)
 		return 0;
-	ring = reader->ring;
-	ret = reader->kind->peek(ring, &sample, &unused);
-	if (ret == 0)
-		ret = next_ring(reader, &ring, &sample, &unfinished, &unused);
-	return ret != 0;
+	return find(reader, &ring, &sample, &unfinished, &unused) != 0;
 }

@@ -13,6 +13,17 @@
 
 #pragma GCC visibility push(hidden)
 
+/*
+ * Merges the samples of several rings by an integer field, as a time: the least is next. While a
+ * ring is empty a lesser one may be on its way in there, so samples are held back for a while.
+ */
+struct reader_order {
+	uint32_t offset; /* of the field */
+	uint32_t size; /* 1, 2, 4 or 8 bytes; 0: no order is asked for */
+	bool is_signed;
+	int64_t window; /* how long to hold back, in nanoseconds */
+};
+
 struct reader {
 	const struct ring_kind *kind;
 	struct poller poller;
@@ -23,6 +34,8 @@ struct reader {
 	int map_fd; /* perf: our own: the map forgets the rings when it is closed */
 	bool overwritable;
 	bool paused;
+	bool quick; /* reader_next() may take the short way */
+	struct reader_order order;
 	bool stopped; /* what is there is all there will be: the producers are not looked at */
 };
 
@@ -34,6 +47,20 @@ int reader_open(
 
 /* Maps the ring behind the last one, which has been opened there, and waits for it too. */
 int reader_add(struct reader *reader, uint32_t events, struct error *err);
+
+/* Asks for an order, of a reader that has been opened. */
+int reader_set_order(struct reader *reader, const struct reader_order *order, struct error *err);
+
+/* reader_order.c: as reader_find_next(), in order. */
+int reader_next_in_order(
+	struct reader *reader, struct ring **ring, struct ring_sample *sample, struct error *err);
+
+/* Looks at a ring for the last time before somebody may sleep: 1, 0 or -1, as peeking. */
+int reader_look_again(const struct reader *reader, struct ring *ring, struct ring_sample *sample,
+	struct error *err);
+
+/* Wakes who waits; what is held back for the order of time may be read at once. */
+int reader_wake(struct reader *reader);
 
 /* Harmless when closed already. */
 void reader_close(struct reader *reader);
@@ -54,8 +81,7 @@ static inline int reader_next(
 {
 	struct ring *current = reader->ring;
 
-	/* The short way. An overwritable buffer is empty to us while it is written. */
-	if (fork_guard_holds(&reader->guard) &&
+	if (reader->quick && fork_guard_holds(&reader->guard) &&
 		(reader->kind == &ring_buf_kind ? ring_buf_peek_quickly(current, sample)
 						: perf_ring_peek_quickly(current, sample))) {
 		*ring = current;

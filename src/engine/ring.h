@@ -48,6 +48,9 @@ struct ring {
 	uint64_t head; /* where the producer was when last looked at; here peeking ends */
 	uint64_t tail; /* where the next record is */
 	uint64_t released; /* what the kernel was told of tail */
+	int64_t looked_at; /* the time of the last look, where the order of time is asked for */
+	uint64_t key; /* likewise, of the sample at tail */
+	uint64_t keyed; /* one more than the position that the key is for */
 	union {
 		struct perf_ring perf;
 		struct ring_buf buf;

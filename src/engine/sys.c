@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -372,6 +373,22 @@ int sys_eventfd_signal(int fd)
 
 	/* A full counter (EAGAIN) is a signal already. */
 	return write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN ? -errno : 0;
+}
+
+int sys_timerfd(void)
+{
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	return good_fd(fd < 0 ? -errno : fd);
+}
+
+int sys_timerfd_set(int fd, int64_t time)
+{
+	struct itimerspec when = {
+		.it_value = {.tv_sec = time / 1000000000, .tv_nsec = time % 1000000000},
+	};
+
+	return timerfd_settime(fd, TFD_TIMER_ABSTIME, &when, NULL) < 0 ? -errno : 0;
 }
 
 int sys_ioctl(int fd, unsigned long request, unsigned long arg)

@@ -101,6 +101,10 @@ int sys_epoll_wait(int epoll, struct epoll_event *events, int room, int millisec
 int sys_eventfd(void);
 int sys_eventfd_signal(int fd);
 
+/* A timer that becomes readable when the clock of sys_now() reaches a time; 0: never. */
+int sys_timerfd(void);
+int sys_timerfd_set(int fd, int64_t time);
+
 /* ioctl(2) with an integer argument. */
 int sys_ioctl(int fd, unsigned long request, unsigned long arg);
 
