@@ -179,18 +179,20 @@ helpers:
 # What the module costs next to a C loop of raw bpf(2) calls and next to libbpf, on one CPU.
 BENCH_CPU ?= 0
 BENCH_CORE = $(patsubst spec/bench/core/%.bpf.c,$(BUILD)/bench/core/%.bpf.o,$(sort $(wildcard spec/bench/core/*.bpf.c)))
-bench: build fixtures $(BUILD)/bench/raw $(BUILD)/bench/load_libbpf $(BUILD)/bench/bpf_time.so $(BENCH_CORE)
+bench: build fixtures $(BUILD)/bench/raw $(BUILD)/bench/load_libbpf $(BUILD)/bench/readers $(BUILD)/bench/bpf_time.so $(BENCH_CORE)
 	@for lua in $(LUAS); do \
 		export LUA_PATH='$(LUA_PATHS)' LUA_CPATH="$(BUILD)/$$lua/?.so;;"; \
 		taskset -c $(BENCH_CPU) $$lua spec/bench/bench.lua $(BUILD) && \
 		taskset -c $(BENCH_CPU) $$lua spec/bench/load.lua $(BUILD) $(BENCH_CORE) && \
+		taskset -c $(BENCH_CPU) $$lua spec/bench/readers.lua $(BUILD) && \
 		taskset -c $(BENCH_CPU) $$lua spec/bench/blocklist.lua $(BUILD) || exit 1; \
 	done
 
 $(BUILD)/bench/raw: spec/bench/raw.c
 $(BUILD)/bench/load_libbpf: spec/bench/load_libbpf.c
-$(BUILD)/bench/load_libbpf: LDLIBS = -lbpf
-$(BUILD)/bench/raw $(BUILD)/bench/load_libbpf:
+$(BUILD)/bench/readers: spec/bench/readers.c
+$(BUILD)/bench/load_libbpf $(BUILD)/bench/readers: LDLIBS = -lbpf
+$(BUILD)/bench/raw $(BUILD)/bench/load_libbpf $(BUILD)/bench/readers:
 	@mkdir -p $(@D); $(call say,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $< $(LDLIBS)
 

@@ -12,15 +12,6 @@ local drain = perf.drain
 local count_fds = perf.count_fds
 local packet = perf.packet
 
-local function proxy(finalizer)
-  if newproxy then -- luacheck: ignore 113
-    local p = newproxy(true) -- luacheck: ignore 113
-    getmetatable(p).__gc = finalizer
-    return p
-  end
-  return setmetatable({}, { __gc = finalizer })
-end
-
 describe("closing a perf reader", function()
   local methods = { "read", "read_batch", "available", "samples", "poll", "fd", "pollfd", "getfd", "events", "timeout",
     "dirty", "lost_samples", "buffer_size", "pause", "resume", "flush", "flush_and_close" }
@@ -125,7 +116,7 @@ describe("closing a perf reader", function()
         assert.equal(68, #sample)
         n = n + 1
         if n == trigger then
-          proxy(close)
+          support.finalizing(close)
           collectgarbage("step", 0)
         end
       end
@@ -153,7 +144,7 @@ describe("closing a perf reader", function()
     end
     for sample in reader:available() do
       see(sample)
-      proxy(read)
+      support.finalizing(read)
     end
     collectgarbage()
     for n = 1, 400 do

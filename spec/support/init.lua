@@ -319,6 +319,15 @@ end
 
 --- The release of the running kernel, as `uname -r` prints it.
 support.kernel = support.read_file("/proc/sys/kernel/osrelease"):match("%S+")
+--- A value that calls `finalizer` when it is collected.
+function support.finalizing(finalizer)
+  if newproxy then -- luacheck: ignore 113
+    local proxy = newproxy(true) -- luacheck: ignore 113
+    getmetatable(proxy).__gc = finalizer
+    return proxy
+  end
+  return setmetatable({}, { __gc = finalizer })
+end
 
 --- Whether the running kernel is at least of this version, as "5.15".
 function support.kernel_is(version)

@@ -234,50 +234,51 @@ static int fields_next(lua_State *L)
 
 /*
  * The same where the fields allocate nothing, for one kind of rings. Whatever is out of the ordinary
- * is left to the one above.
+ * is left to the one above, which begins anew.
  */
 static inline int quick_next(
-	lua_State *L, bool (*peek_quickly)(const struct ring *, struct ring_sample *))
+	lua_State *L, bool (*peek_quickly)(const struct ring *, struct ring_sample *), bool wraps)
 {
 	const struct fields *f = lua_touserdata(L, lua_upvalueindex(1));
-	struct reader_object *r = f->r;
-	struct ring *ring = r->reader.ring;
+	struct reader *reader = &f->r->reader;
+	struct ring *ring = reader->ring;
 	const unsigned char *bytes;
 	struct ring_sample sample;
 
-	if (!reader_is_open(r) || !fork_guard_holds(&r->reader.guard) ||
-		!peek_quickly(ring, &sample) || sample.size < f->size)
+	if (!*reader->quick || !peek_quickly(ring, &sample) || sample.size < f->size)
 		return fields_next(L);
-	bytes = ring_bytes(ring, &sample);
-	if (!bytes)
+	bytes = ring->data + (sample.start & (ring->size - 1));
+	if (wraps && !ring_bytes(ring, &sample))
 		return fields_next(L);
 	/* A value that no number holds raises, for this sample only: advance first. But the
 	 * space is given back after the last field is read. */
 	ring_advance(ring, &sample);
 	push_fields(L, f, bytes);
-	reader_settle(&r->reader, ring);
+	reader_settle(reader, ring);
 	lua_pushinteger(L, (lua_Integer)ring->source);
 	return (int)f->count + 1;
 }
 
 static int ring_fields_next(lua_State *L)
 {
-	return quick_next(L, ring_buf_peek_quickly);
+	return quick_next(L, ring_buf_peek_quickly, false);
 }
 
 static int perf_fields_next(lua_State *L)
 {
-	return quick_next(L, perf_ring_peek_quickly);
+	return quick_next(L, perf_ring_peek_quickly, true);
 }
 
 /* Reads the name at `arg` into the next field; raises when the type does not have it. */
 static void add_field(lua_State *L, struct fields *f, int arg)
 {
-	const char *path = luaL_checkstring(L, arg);
+	size_t length;
+	const char *path = luaL_checklstring(L, arg, &length);
 	struct field *field = &f->fields[f->count];
 	const struct codec *codec = &f->r->codec;
 	struct error err;
 
+	luaL_argcheck(L, strlen(path) == length, arg, "no field has a NUL in its name");
 	if (layout_find(codec->layout, path, &field->node, &err) < 0)
 		luaL_argerror(L, arg, err.text);
 	field->offset = field->node.offset;
@@ -309,7 +310,7 @@ int reader_push_fields(lua_State *L, struct reader_object *r)
 		add_field(L, f, arg);
 	lua_pushvalue(L, 1);
 	lua_pushcclosure(L,
-		!f->in_place || !r->reader.quick   ? fields_next
+		!f->in_place                       ? fields_next
 		: r->reader.kind == &ring_buf_kind ? ring_fields_next
 						   : perf_fields_next,
 		2);

@@ -59,7 +59,6 @@ int perf_reader_open(struct reader *reader, int map_fd, const struct cpu_set *cp
 	if (reader_open(reader, &perf_ring_kind, rings, err) < 0)
 		return -1;
 	reader->overwritable = config->overwritable;
-	reader->quick = !config->overwritable;
 	reader->map_fd = own_map_fd(map_fd);
 	if (reader->map_fd < 0)
 		return error_errno(err, reader->map_fd, "open the map once more");

@@ -6,13 +6,14 @@
 
 #include "sys.h"
 
+const uint32_t reader_never_quick = 0;
+
 int reader_open(
 	struct reader *reader, const struct ring_kind *kind, struct ring *rings, struct error *err)
 {
 	*reader = READER_CLOSED;
 	reader->kind = kind;
 	reader->rings = reader->ring = rings;
-	reader->quick = true;
 	fork_guard_open(&reader->guard);
 	return poller_open(&reader->poller, err);
 }
@@ -22,6 +23,8 @@ int reader_add(struct reader *reader, uint32_t events, struct error *err)
 	struct ring *ring = &reader->rings[reader->count];
 
 	reader->count++;
+	if (reader->guard.mark && !reader->overwritable)
+		reader->quick = reader->guard.mark;
 	if (reader->kind->map(ring, err) < 0)
 		return -1;
 	return poller_add(&reader->poller, ring->fd, events, err);

@@ -26,6 +26,8 @@ struct reader_order {
 
 struct reader {
 	const struct ring_kind *kind;
+	/* 1 where a sample at hand may be read without further ado: the mark of the guard, else 0. */
+	const volatile uint32_t *quick;
 	struct poller poller;
 	struct fork_guard guard; /* holds where the rings are mapped */
 	struct ring *rings; /* the caller's memory */
@@ -34,12 +36,14 @@ struct reader {
 	int map_fd; /* perf: our own: the map forgets the rings when it is closed */
 	bool overwritable;
 	bool paused;
-	bool quick; /* reader_next() may take the short way */
 	struct reader_order order;
 	bool stopped; /* what is there is all there will be: the producers are not looked at */
 };
 
-#define READER_CLOSED ((struct reader){.poller = POLLER_CLOSED, .map_fd = -1})
+extern const uint32_t reader_never_quick;
+
+#define READER_CLOSED                                                                              \
+	((struct reader){.quick = &reader_never_quick, .poller = POLLER_CLOSED, .map_fd = -1})
 
 /* Makes a reader that has no rings yet, for `rings` to hold. */
 int reader_open(
@@ -81,7 +85,7 @@ static inline int reader_next(
 {
 	struct ring *current = reader->ring;
 
-	if (reader->quick && fork_guard_holds(&reader->guard) &&
+	if (*reader->quick &&
 		(reader->kind == &ring_buf_kind ? ring_buf_peek_quickly(current, sample)
 						: perf_ring_peek_quickly(current, sample))) {
 		*ring = current;

@@ -13,7 +13,7 @@
 int reader_set_order(struct reader *reader, const struct reader_order *order, struct error *err)
 {
 	reader->order = *order;
-	reader->quick = false;
+	reader->quick = &reader_never_quick;
 	return poller_add_timer(&reader->poller, err);
 }
 
