@@ -199,6 +199,7 @@ build = {
         "src/engine/verifier_log.c",
         "src/engine/xlated.c",
         "src/engine/user_ring.c",
+        "src/engine/xlated.c",
       },
       libraries = { "elf" },
       incdirs = { "$(ELF_INCDIR)" },

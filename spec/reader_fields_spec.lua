@@ -80,7 +80,7 @@ for kind, new in pairs(kinds) do
       for i = 1, 17 do
         many[i] = "number"
       end
-      local unpack = table.unpack or unpack -- luacheck: ignore 143
+      local unpack = table.unpack or unpack -- luacheck: ignore
       assert.is_false((pcall(reader.available, reader, unpack(many))))
       many[17] = nil
       assert.equal(17, select("#", reader:available(unpack(many))()))

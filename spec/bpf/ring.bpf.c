@@ -106,6 +106,13 @@ int emit_event(struct __sk_buff *skb)
 	return emit(&events, 0);
 }
 
+/* At each fork on the system. */
+SEC("raw_tp/sched_process_fork")
+int emit_traced(void *context)
+{
+	return emit(&events, 0);
+}
+
 SEC("tc")
 int emit_quietly(struct __sk_buff *skb)
 {

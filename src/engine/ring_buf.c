@@ -138,8 +138,16 @@ static int peek(struct ring *ring, struct ring_sample *sample, struct error *err
 
 static void release(struct ring *ring)
 {
+	uint64_t consumer;
+
 	if (ring->released == ring->tail)
 		return;
+	/* Not backwards, when another has read on meanwhile: see look(). */
+	consumer = load_position(ring->buf.consumer, ring->released);
+	if (consumer != ring->released) {
+		ring->tail = ring->head = ring->released = consumer;
+		return;
+	}
 	/* Pairs with the kernel's acquire: it overwrites only what we have read. */
 	__atomic_store_n(ring->buf.consumer, (unsigned long)ring->tail, __ATOMIC_RELEASE);
 	ring->released = ring->tail;
