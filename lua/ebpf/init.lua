@@ -14,7 +14,7 @@ local features = require "ebpf.features"
 local link = require "ebpf.link"
 local map = require "ebpf.map"
 local program = require "ebpf.program"
-require "ebpf.reader" -- adds methods to readers
+local reader = require "ebpf.reader"
 local spec = require "ebpf.spec"
 local system = require "ebpf.system"
 local types = require "ebpf.types"
@@ -55,9 +55,9 @@ local ebpf = {
   link_from_id = link.from_id,
   link_ids = link.ids,
 
-  new_perf_reader = core.new_perf_reader,
-  new_ring_reader = core.new_ring_reader,
-  new_user_ring = core.new_user_ring,
+  new_perf_reader = reader.new_perf_reader,
+  new_ring_reader = reader.new_ring_reader,
+  new_user_ring = reader.new_user_ring,
 
   type = types.type,
   ntoh16 = types.ntoh16,

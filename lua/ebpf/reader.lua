@@ -144,4 +144,58 @@ end
 reader.extend(core.methods["perf reader"])
 reader.extend(core.methods["ring reader"])
 
+---@class ebpf.ReaderOptions
+---@field type? ebpf.CType|string|table what samples are decoded to; nil: strings
+---@field int64? "exact"|"number"|"double" how 64-bit integers come where Lua has none
+---@field own? boolean false: the maps stay the caller's, and open when the reader closes
+
+---@class ebpf.PerfReaderOptions: ebpf.ReaderOptions
+---@field per_cpu_buffer? integer bytes for each CPU, rounded up to a power of two of pages; 65536
+---@field wakeup_events? integer a waiter is woken each time so many samples have come on a CPU; 1
+---@field watermark? integer or: each time so many bytes have come there
+---@field overwritable? boolean new samples replace the oldest; read while paused, newest first
+---@field order_by? string an integer field of the samples' type, a time, by which the CPUs' samples are merged
+---@field window? number seconds for which samples are held back while another CPU has sent none; 0.1
+
+--- Makes perf buffers for all CPUs that are online, and puts them into a perf_event_array.
+---@type fun(map: ebpf.Map, options?: ebpf.PerfReaderOptions): ebpf.PerfReader?, string?, integer?
+reader.new_perf_reader = core.new_perf_reader
+
+--- Reads one ringbuf or many.
+---@type fun(maps: ebpf.Map|ebpf.Map[], options?: ebpf.ReaderOptions): ebpf.RingReader?, string?, integer?
+reader.new_ring_reader = core.new_ring_reader
+
+--- Sends samples to programs, through a user_ringbuf that they drain by bpf_user_ringbuf_drain(). There is one
+--- producer at a time. Methods of a closed one return nil, message, EBADF.
+---@class ebpf.UserRing
+--- sends one sample; nil, message, ENOSPC when there is no room now, E2BIG when there never is
+---@field send fun(self, value: any): boolean?, string?, integer?
+--- the same, but waits for room, at most `seconds` (nil: for ever): nil, message, ETIMEDOUT then
+---@field send_wait fun(self, value: any, seconds?: number): boolean?, string?, integer?
+--- room for a sample, of `size` bytes where there is no type. Programs get nothing of what is sent behind it before it
+--- is submitted or discarded
+---@field reserve fun(self, size?: integer): ebpf.Reservation?, string?, integer?
+---@field reserve_wait fun(self, seconds?: number, size?: integer): ebpf.Reservation?, string?, integer?
+--- waits until programs have drained since it was found full or polled last: true; false after `seconds` (nil: never)
+---@field poll fun(self, seconds?: number): boolean?, string?, integer?
+--- an epoll fd for any event loop, which gets readable when programs have drained
+---@field fd fun(self): integer?, string?, integer?
+---@field pollfd fun(self): integer? the same, for cqueues
+---@field getfd fun(self): integer? the same, for luasocket
+---@field events fun(self): string? "r", for cqueues
+--- how much room there is; a sample takes its size, rounded up to 8, and 8 more
+---@field free_bytes fun(self): integer?, string?, integer?
+---@field buffer_size fun(self): integer?, string?, integer?
+---@field is_closed fun(self): boolean
+---@field close fun(self): boolean discards what is reserved; harmless when done twice
+
+--- A place in a user ring. One that is collected is discarded.
+---@class ebpf.Reservation
+--- writes the sample and hands it to the programs; without a type, a string of exactly the size
+---@field submit fun(self, value: any): boolean?, string?, integer?
+---@field discard fun(self): boolean
+
+---@type fun(map: ebpf.Map, options?: ebpf.ReaderOptions): ebpf.UserRing?, string?, integer?
+reader.new_user_ring = core.new_user_ring
+
 return reader
