@@ -9,11 +9,7 @@ local count_fds = perf.count_fds
 
 local function load()
   local spec = assert(ebpf.load_spec(support.fixture("user_ring")))
-  local coll, message = ebpf.load(spec)
-  if not coll and message:find("invalid argument (EINVAL)", 1, true) then
-    support.pending(message) -- before Linux 6.1
-  end
-  return support.closing(assert(coll, message)), spec
+  return support.closing(assert(support.granted("6.1", "user_ringbuf", ebpf.load(spec)))), spec
 end
 
 -- A producer, and a function that lets a program drain: it returns how many samples that were.
