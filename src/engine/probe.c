@@ -231,8 +231,7 @@ static void explain_other(struct error *err, const char *status, uint32_t versio
 	if (in_user_namespace()) {
 		error_append(err,
 			": capabilities of a user namespace do not count, only those of the first "
-			"one do, or a BPF token (Linux 6.9) of a BPF file system that delegates "
-			"it");
+			"one do (a BPF token would, but this library uses none)");
 		return;
 	}
 	if (version && version < VERSION(5, 11) && explain_memlock(err))
