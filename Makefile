@@ -170,6 +170,16 @@ install: $(BUILD)/$(LUA_PKG)/ebpf/core.so
 	done
 directory = $(or $(shell pkg-config --variable=$(1) $(LUA_PKG)),$(error pkg-config knows no $(1) of $(LUA_PKG)))
 
+# A million random instructions and slots to text and back, and a million pieces of damaged text.
+FUZZ_COUNT ?= 1000000
+FUZZ_SEED ?= 1
+fuzz: $(BUILD)/fuzz/asm_fuzz
+	for mode in valid bytes text; do $< $$mode $(FUZZ_COUNT) $(FUZZ_SEED) || exit 1; done
+
+$(BUILD)/fuzz/%: spec/fuzz/%.c $(ENGINE) $(HEADERS)
+	@mkdir -p $(@D); $(call say,$@)
+	$(Q)$(CC) $(STD) $(WARN) -O1 -g $(SANITIZE) -o $@ $< $(ENGINE) -lelf
+
 # Brings the table of helper functions up to date with the kernel's and libbpf's headers.
 HELPERS ?= /usr/include/linux/bpf.h /usr/include/bpf/bpf_helper_defs.h
 helpers:
@@ -226,4 +236,4 @@ ifneq (,$(filter deps,$(MAKECMDGOALS)))
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: build deps fixtures demo test asan valgrind soak fresh vm lint install bench rockspec helpers clean
+.PHONY: build deps fixtures demo test asan valgrind soak fresh vm lint install bench fuzz rockspec helpers clean

@@ -343,6 +343,7 @@ if r1 == 16 goto +0]], lines(reprint(text, { constants = { GIVEN = 3, LARGE = "0
       ["r16 = 5"] = '1:1: there is no instruction "r16 = 5"',
       ['r1 = map "open ll'] = "1:10: the name has no closing quote",
       ["(b7) r1 = r2"] = "1:6: the opcode in front is another instruction's",
+      [".equ X, 1 <map x>"] = '1:12: the end of the instruction expected, not "<"',
       ["call bpf_map_lookup_elem <map x> <map y>"] = "1:38: the instruction refers to something already",
     } do
       local list, found, code = asm.parse(text)
@@ -429,5 +430,23 @@ describe("the table of helpers", function()
     support.needs("6.2", "the last of the helpers")
     assert.equal(212, count)
     assert.equal("call 212", assert(asm.parse("call 212"))[1].text)
+  end)
+end)
+
+describe("random instructions and text", function()
+  -- `make fuzz` does a million of each.
+  it("come back the same, or are refused at a place", function()
+    local fuzz = support.tmpdir() .. "/asm_fuzz"
+    support.check_run(("cc -g -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=all -o %s "
+      .. "spec/fuzz/asm_fuzz.c src/engine/*.c -lelf"):format(fuzz))
+    for mode, expected in pairs {
+      valid = "^%d+ slots in %d+ lists came back the same\n$",
+      bytes = "^%d+ slots in %d+ lists came back the same\n$",
+      text = "^%d+ of 100000 mutations were read\n$",
+    } do
+      local output, status = support.run(("%s %s 100000 7"):format(fuzz, mode))
+      assert.matches(expected, output)
+      assert.equal(0, status)
+    end
   end)
 end)

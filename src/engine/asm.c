@@ -195,7 +195,10 @@ static bool read_statement(struct asm_parser *p, int opcode)
 		done = asm_read_insn(p, opcode);
 	if (!done)
 		return false;
-	return asm_read_notes(p, index) && asm_scan_end(&p->scan);
+	/* A directive may have made no instruction. */
+	if (p->list->count > index && !asm_read_notes(p, index))
+		return false;
+	return asm_scan_end(&p->scan);
 }
 
 /* Nothing fits: says so, unless memory was the reason. */

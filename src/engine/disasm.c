@@ -20,8 +20,9 @@ enum { IS_TARGET = 1, IS_START = 2, HAS_LABEL = 4 };
 struct printer {
 	const struct insns *list;
 	struct text *out;
-	const uint8_t *slots; /* NULL: without labels */
+	uint8_t *slots; /* NULL: without labels */
 	uint32_t index; /* of the instruction being printed */
+	int64_t target; /* where the form that fits has a jump to; -1: nowhere */
 	struct bpf_insn insn;
 	bool is_wide; /* it is a load that takes two slots */
 	struct bpf_insn second;
@@ -71,7 +72,10 @@ static void print_jump(struct printer *p, int64_t distance)
 	char label[LABEL_SIZE];
 
 	text_print(p->out, "%+" PRId64, distance);
-	if (!p->slots || target < 0 || target >= p->list->count || !(p->slots[target] & HAS_LABEL))
+	if (!p->slots || target < 0 || target >= p->list->count)
+		return;
+	p->target = target;
+	if (!(p->slots[target] & HAS_LABEL))
 		return;
 	make_label(label, (uint32_t)target);
 	text_print(p->out, " <%s>", label);
@@ -190,6 +194,7 @@ static bool print_form(struct printer *p, const struct asm_form *form, int numbe
 	int32_t high = 0;
 	bool fits = true;
 
+	p->target = -1;
 	for (; fits && *s; s++) {
 		if (*s == '%')
 			fits = print_operand(p, word, *++s, &shown, &high);
@@ -199,6 +204,7 @@ static bool print_form(struct printer *p, const struct asm_form *form, int numbe
 	if (fits && is_same(&shown, &p->insn) && (!p->is_wide || high == p->second.imm))
 		return true;
 	text_cut(p->out, start);
+	p->target = -1;
 	return false;
 }
 
@@ -285,6 +291,7 @@ static uint32_t print_insn(struct printer *p, uint32_t index, bool annotate)
 	bool names = false, shown = false;
 
 	p->index = index;
+	p->target = -1;
 	p->insn = insns_get(p->list, index);
 	p->ref = insns_find_ref(p->list, index);
 	p->is_wide = is_wide(p->list, index);
@@ -381,31 +388,33 @@ static void print_extern(struct printer *p, uint32_t index)
 			declared->weak ? " weak" : "");
 }
 
-/* Finds out where instructions begin and which of them jumps lead to. */
-static void mark_slots(const struct insns *list, uint8_t *slots)
+/* Finds out where instructions begin and which of them jumps lead to. What is printed as numbers
+ * has no label to lead to, so that the way to know is to print. */
+static void mark_slots(struct printer *p, struct text *scratch)
 {
-	const struct insn_ref *ref;
+	const struct insns *list = p->list;
 	char label[LABEL_SIZE];
 	struct bpf_insn insn;
-	int64_t target;
 	uint32_t i, ignored;
 
+	p->out = scratch;
 	for (i = 0; i < list->count; i++) {
-		slots[i] |= IS_START;
+		p->slots[i] |= IS_START;
 		insn = insns_get(list, i);
-		ref = insns_find_ref(list, i);
-		if (insn_jump(&insn) != INSN_JUMP_NONE && !(ref && !ref->resolved)) {
-			target = (int64_t)i + 1 + insn_jump_distance(&insn);
-			if (target >= 0 && target < list->count)
-				slots[target] |= IS_TARGET;
+		if (insn_jump(&insn) != INSN_JUMP_NONE) {
+			print_insn(p, i, false);
+			if (p->target >= 0)
+				p->slots[p->target] |= IS_TARGET;
 		}
+		text_cut(scratch, 0);
 		if (is_wide(list, i))
 			i++;
 	}
 	for (i = 0; i < list->count; i++) {
 		make_label(label, i);
-		if (slots[i] == (IS_TARGET | IS_START) && !pool_find(&list->names, label, &ignored))
-			slots[i] |= HAS_LABEL;
+		if (p->slots[i] == (IS_TARGET | IS_START) &&
+			!pool_find(&list->names, label, &ignored))
+			p->slots[i] |= HAS_LABEL;
 	}
 }
 
@@ -435,13 +444,16 @@ static void print_list(struct printer *p)
 int disasm(const struct insns *list, struct text *out, struct error *err)
 {
 	uint8_t *slots = calloc((size_t)list->count + 1, 1);
-	struct printer p = {.list = list, .out = out, .slots = slots};
+	struct printer p = {.list = list, .slots = slots};
+	struct text scratch = {0};
 
 	if (slots) {
-		mark_slots(list, slots);
+		mark_slots(&p, &scratch);
+		p.out = out;
 		print_list(&p);
 	}
 	free(slots);
+	text_free(&scratch);
 	if (!slots || out->failed)
 		return error_errno(err, ENOMEM, "print %u instructions", list->count);
 	return 0;
