@@ -343,7 +343,7 @@ if r1 == 16 goto +0]], lines(reprint(text, { constants = { GIVEN = 3, LARGE = "0
       ["r16 = 5"] = '1:1: there is no instruction "r16 = 5"',
       ['r1 = map "open ll'] = "1:10: the name has no closing quote",
       ["(b7) r1 = r2"] = "1:6: the opcode in front is another instruction's",
-      [".equ X, 1 <map x>"] = '1:12: the end of the instruction expected, not "<"',
+      [".equ X, 1 <map x>"] = '1:11: the end of the instruction expected, not "<"',
       ["call bpf_map_lookup_elem <map x> <map y>"] = "1:38: the instruction refers to something already",
     } do
       local list, found, code = asm.parse(text)
