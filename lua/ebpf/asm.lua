@@ -21,6 +21,19 @@ local core = require "ebpf.core"
 ---@field link fun(self: ebpf.Instructions, ...: ebpf.Instructions): true?, string?, integer?
 --- appends, whole and once, those of the given lists that define functions which are called and not there yet. ENOENT:
 --- a function is missing; EEXIST: one is defined twice. After a failure nothing has changed
+---@field insert fun(self: ebpf.Instructions, index: integer, code: ebpf.Code): true?, string?, integer? puts
+--- instructions in front of slot `index`; #insns + 1 is behind the last one. What led there leads to them: they are run
+--- before what was there. Jumps, calls, functions, references, relocations and lines of source stay right. EINVAL: text
+--- that is wrong, or a place inside a 64-bit load; ERANGE: a jump becomes too long; EEXIST: a function or a map of
+--- another list has a name that is taken. After a failure nothing has changed, as with the next three
+---@field append fun(self: ebpf.Instructions, code: ebpf.Code): true?, string?, integer?
+---@field replace fun(self: ebpf.Instructions, index: integer, code: ebpf.Code, slots?: integer): true?, string?, integer?
+--- puts them in the place of that many slots, or of the instruction there
+---@field remove fun(self: ebpf.Instructions, index: integer, slots?: integer): true?, string?, integer? takes away so
+--- many slots, or the instruction there. A jump to them leads to what follows; EINVAL: nothing does
+
+--- Instructions, text as asm.parse() reads it, or a table that describes one instruction as insns[i] does.
+---@alias ebpf.Code ebpf.Instructions|string|ebpf.Instruction
 
 --- One slot.
 ---@class ebpf.Instruction

@@ -9,6 +9,7 @@
 #include "../engine/asm_forms.h"
 #include "../engine/link_insns.h"
 #include "failure.h"
+#include "insns_edit.h"
 #include "insns_text.h"
 #include "rooms.h"
 
@@ -35,8 +36,7 @@ struct insns *insns_test(lua_State *L, int index)
 	return luaL_testudata(L, index, CLASS);
 }
 
-/* Adds the maps that the list at `from` remembers to those of the list at `to`. */
-static int merge_maps(lua_State *L, int to, int from, struct error *err)
+int insns_merge_maps(lua_State *L, int to, int from, struct error *err)
 {
 	int top = lua_gettop(L);
 	int ret = 0;
@@ -65,7 +65,7 @@ struct insns *insns_push_copy(lua_State *L, int index, struct error *err)
 
 	index = lua_absindex(L, index);
 	copy = insns_new(L);
-	if (merge_maps(L, lua_gettop(L), index, err) < 0 ||
+	if (insns_merge_maps(L, lua_gettop(L), index, err) < 0 ||
 		insns_copy(copy, lua_touserdata(L, index), err) < 0) {
 		lua_pop(L, 1);
 		return NULL;
@@ -355,7 +355,7 @@ static int link_copy(struct libraries *libraries, struct error *err)
 		return error_set(err, ENOENT, "missing symbol \"%.80s\"",
 			insns_name(program, missing->name));
 	for (i = libraries->first; i <= libraries->last; i++) {
-		if (merge_maps(libraries->L, top, i, err) < 0)
+		if (insns_merge_maps(libraries->L, top, i, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -415,6 +415,10 @@ static const luaL_Reg methods[] = {
 	{"rewrite_map", rewrite_map},
 	{"rewrite_constant", rewrite_constant},
 	{"link", link_lists},
+	{"insert", insns_edit_insert},
+	{"append", insns_edit_append},
+	{"replace", insns_edit_replace},
+	{"remove", insns_edit_remove},
 	{NULL, NULL},
 };
 

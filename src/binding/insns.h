@@ -22,6 +22,10 @@ struct insns *insns_test(lua_State *L, int index);
 /* Pushes a copy of the list at `index`, maps and all. Returns NULL with an error. */
 struct insns *insns_push_copy(lua_State *L, int index, struct error *err);
 
+/* Adds the maps that the list at `from` remembers to those of the list at `to`. EEXIST: both have
+ * one of a name, and not the same. */
+int insns_merge_maps(lua_State *L, int to, int from, struct error *err);
+
 /* Fills the empty list `list` from the bytes of an instruction stream in native byte order. */
 int insns_from_bytes(struct insns *list, const char *bytes, size_t size, struct error *err);
 
