@@ -27,8 +27,8 @@ local core = require "ebpf.core"
 --- that is wrong, or a place inside a 64-bit load; ERANGE: a jump becomes too long; EEXIST: a function or a map of
 --- another list has a name that is taken. After a failure nothing has changed, as with the next three
 ---@field append fun(self: ebpf.Instructions, code: ebpf.Code): true?, string?, integer?
----@field replace fun(self: ebpf.Instructions, index: integer, code: ebpf.Code, slots?: integer): true?, string?, integer?
---- puts them in the place of that many slots, or of the instruction there
+---@field replace fun(self: ebpf.Instructions, index: integer, code: ebpf.Code, slots?: integer): true?, string?,
+--- integer? puts them in the place of that many slots, or of the instruction there
 ---@field remove fun(self: ebpf.Instructions, index: integer, slots?: integer): true?, string?, integer? takes away so
 --- many slots, or the instruction there. A jump to them leads to what follows; EINVAL: nothing does
 
