@@ -252,3 +252,31 @@ describe("examples/verifier_error.lua", function()
     assert.equal('load spec "/nowhere.o": no such file or directory (ENOENT)\n', output)
   end)
 end)
+
+describe("examples/firewall.lua", function()
+  local firewall = command("examples/firewall.lua")
+
+  it("compiles its rules, and counts what each decided", function()
+    local output, status = support.run(firewall)
+    assert.equal(0, status, output)
+    local counts = {}
+    for action, count in output:gmatch("\n(%l+)[^\n]- (%d+)%f[\n\0]") do
+      counts[#counts + 1] = action .. " " .. count
+    end
+    assert.same({ "pass 2", "drop 1", "drop 0", "pass 1", "drop 1" }, counts)
+  end)
+
+  it("shows the program, which is text that can be read", function()
+    local output, status = support.run(firewall .. " show")
+    assert.equal(0, status, output)
+    assert.equal(output, tostring(assert(require "ebpf".asm.parse(output))))
+    assert.truthy(output:find("r1 = map hits ll", 1, true))
+  end)
+
+  it("says what is wrong, and fails", function()
+    local output, status = support.run(firewall .. " nowhere 1")
+    assert.equal(1, status, output)
+    assert.truthy(output:find('interface "nowhere": no such device (ENODEV)', 1, true), output)
+    assert.is_nil(output:find("traceback", 1, true), output)
+  end)
+end)
