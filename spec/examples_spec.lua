@@ -260,7 +260,7 @@ describe("examples/firewall.lua", function()
     local output, status = support.run(firewall)
     assert.equal(0, status, output)
     local counts = {}
-    for action, count in output:gmatch("\n(%l+)[^\n]- (%d+)%f[\n\0]") do
+    for action, count in output:gmatch("\n(%l+)[^\n]* (%d+)%f[%c]") do
       counts[#counts + 1] = action .. " " .. count
     end
     assert.same({ "pass 2", "drop 1", "drop 0", "pass 1", "drop 1" }, counts)

@@ -373,7 +373,7 @@ static int append_relos(
 	return 0;
 }
 
-static int append_externs(struct insns *list, const struct insns *from, struct error *err)
+int insns_copy_externs(struct insns *list, const struct insns *from, struct error *err)
 {
 	const struct insn_extern *e;
 
@@ -409,7 +409,7 @@ int insns_append_list(struct insns *list, const struct insns *from, struct error
 			return -1;
 		list->refs[list->ref_count - 1].resolved = ref->resolved;
 	}
-	if (append_relos(list, base, from, err) < 0 || append_externs(list, from, err) < 0)
+	if (append_relos(list, base, from, err) < 0 || insns_copy_externs(list, from, err) < 0)
 		return -1;
 	return append_types(list, base, from, err);
 }

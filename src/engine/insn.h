@@ -134,6 +134,9 @@ int insns_add_extern(struct insns *list, const char *name, struct btf *types, ui
 /* What is known about a name as a symbol of the kernel; NULL: it is none. */
 struct insn_extern *insns_find_extern(const struct insns *list, uint32_t name);
 
+/* Declares the external symbols of another list, too. */
+int insns_copy_externs(struct insns *list, const struct insns *from, struct error *err);
+
 /* Whether the types of all functions are known, and of all of them the line they begin in: the
  * kernel wants all or none. */
 bool insns_have_funcs(const struct insns *list);

@@ -329,7 +329,9 @@ int insns_splice(struct insns *out, const struct insns *list, uint32_t at, uint3
 	struct btf *types = list->types ? list->types : list->count ? NULL : with->types;
 
 	if (check_place(&s, err) < 0 || copy_code(&s, err) < 0 || fix_jumps(&s, err) < 0 ||
-		copy_symbols(&s, err) < 0 || copy_refs(&s, err) < 0 || copy_relos(&s, err) < 0)
+		copy_symbols(&s, err) < 0 || insns_copy_externs(out, list, err) < 0 ||
+		insns_copy_externs(out, with, err) < 0 || copy_refs(&s, err) < 0 ||
+		copy_relos(&s, err) < 0)
 		return -1;
 	if (!types)
 		return 0;
