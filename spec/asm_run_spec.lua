@@ -3,6 +3,7 @@ local ebpf = require "ebpf"
 local support = require "spec.support"
 
 local asm = ebpf.asm
+local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
 
 -- Both sides have r0, r1, r2 and a cell in memory, which r3 points to. C has u8 to u64 and s8 to s64, M(type) for the
 -- cell, and its own words for what C leaves undefined: DIV and MOD by zero, shifts beyond the width.
@@ -105,7 +106,7 @@ for op, c in pairs { ["+"] = "%s + %s", ["-"] = "%s - %s", ["*"] = "%s * %s", ["
         elseif op:find("[<>]") then
           given = { a, b, mask }
         end
-        local expression = c:format((table.unpack or rawget(_G, "unpack"))(given))
+        local expression = c:format(unpack(given))
         add(("%s1 %s= %s"):format(register, op, operand == "2" and register .. "2" or operand),
           ("r1 = (u%d)(%s);"):format(bits, expression))
       end
