@@ -356,30 +356,6 @@ if r1 == 16 goto +0]], lines(reprint(text, { constants = { GIVEN = 3, LARGE = "0
     assert.truthy(asm.parse((far:gsub("^goto", "gotol"))))
   end)
 
-  it("declares symbols of the kernel", function()
-    local text = [[
-.extern bpf_rcu_read_lock
-.extern bpf_rcu_read_unlock
-.extern bpf_no_such_function, weak
-call bpf_rcu_read_lock
-call bpf_rcu_read_unlock
-r0 = 2
-exit
-]]
-    assert.equal(text, reprint(text))
-    local p, message = ebpf.new_program { type = "sched_cls", license = "GPL", instructions = asm.parse(text) }
-    if not p then
-      support.skip_if_unsupported(message, "calling kfuncs")
-    end
-    assert.equal(2, (assert(support.closing(assert(p, message)):test(("\0"):rep(64)))))
-    local found = { asm.parse ".extern x, #1y" }
-    assert.equal("parse instructions: 1:13: this is no number: decimal digits, or 0x and hexadecimal ones, are",
-      found[2])
-    assert.equal(errno.ESRCH, select(3, ebpf.new_program {
-      type = "sched_cls", license = "GPL", instructions = asm.parse((text:gsub("bpf_rcu_read_lock", "bpf_no_such"))),
-    }))
-  end)
-
   it("refuses wrong arguments", function()
     for _, options in ipairs {
       { unknown = 1 },

@@ -173,45 +173,10 @@ static bool read_raw(struct asm_parser *p)
 				   .imm = imm});
 }
 
-/* What follows ".extern": NAME, weak, #type. */
-static bool read_extern(struct asm_parser *p)
-{
-	struct btf *types = p->options->types;
-	struct asm_number type = {0};
-	char name[POOL_NAME_MAX + 1];
-	bool weak = false;
-	const char *start;
-
-	if (!asm_scan_name(&p->scan, name))
-		return false;
-	while (asm_scan_literal(&p->scan, ",", 1)) {
-		if (asm_scan_literal(&p->scan, "weak", strlen("weak"))) {
-			weak = true;
-			continue;
-		}
-		if (!asm_scan_literal(&p->scan, "#", 1))
-			return false;
-		start = p->scan.at;
-		if (!asm_scan_number(&p->scan, &type))
-			return false;
-		if (type.is_negative || type.value > UINT32_MAX ||
-			(types && type.value >= types->type_count))
-			return asm_scan_complain(
-				&p->scan, start, "there is no type of that number");
-	}
-	/* Without the types, what the kernel has is taken as it is. */
-	if (insns_add_extern(p->list, name, types && type.value ? types : NULL,
-		    types ? (uint32_t)type.value : 0, weak, p->err) < 0)
-		return asm_give_up(p);
-	return true;
-}
-
 static bool read_directive(struct asm_parser *p)
 {
 	if (asm_scan_literal(&p->scan, ".equ", 4) || asm_scan_literal(&p->scan, ".set", 4))
 		return read_constant(p);
-	if (asm_scan_literal(&p->scan, ".extern", 7))
-		return read_extern(p);
 	if (!asm_scan_literal(&p->scan, ".insn", 5))
 		return false;
 	return read_raw(p);

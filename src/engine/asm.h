@@ -6,7 +6,6 @@
  *	name:			a label; one that is not jumped to is a function
  *	goto name		jumps lead to labels or so many instructions on: "+3", "pc+3"
  *	.equ NAME, 5		a constant, which may stand for any number from there on
- *	.extern name, weak	a symbol of the kernel, such as a kfunc; weak: it may lack it
  *	.insn 0x85, 0, 1, 0, -1	opcode, dst, src, off and imm of any slot
  *	; // # and C's comments	";" only at the beginning of a line: elsewhere it ends an instruction
  *	12:  (b7)  <L4>		numbers, opcodes and targets, as others write them

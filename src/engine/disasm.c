@@ -418,29 +418,11 @@ static void mark_slots(struct printer *p, struct text *scratch)
 	}
 }
 
-/* ".extern name, weak, #12": a symbol of the kernel, and which type the object declares it with. */
-static void print_externs(struct printer *p)
-{
-	const struct insns *list = p->list;
-	const struct insn_extern *e;
-
-	for (e = list->externs; e < list->externs + list->extern_count; e++) {
-		text_print(p->out, ".extern ");
-		print_name(p->out, insns_name(list, e->name));
-		if (e->weak)
-			text_print(p->out, ", weak");
-		if (e->type)
-			text_print(p->out, ", #%" PRIu32, e->type);
-		text_add(p->out, "\n", 1);
-	}
-}
-
 static void print_list(struct printer *p)
 {
 	const struct insns *list = p->list;
 	uint32_t i, n, symbol = 0, line = 0, relo = 0;
 
-	print_externs(p);
 	for (i = 0; i < list->count; i += n) {
 		for (; symbol < list->symbol_count && list->symbols[symbol].index <= i; symbol++) {
 			print_name(p->out, insns_name(list, list->symbols[symbol].name));
