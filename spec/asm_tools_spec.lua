@@ -47,10 +47,10 @@ end
 --   calls of functions by what the object has in place:  call -1         for  call add_one
 --   loads that are relocated likewise:                   r1 = 0 ll       for  r1 = map counters ll
 --   its own labels behind jumps:                         goto +2 <LBB0_2>
--- and nothing of CO-RE relocations. LLVM 14 takes a cast between address spaces for a move, and LLVM before 18 encodes
--- `callx r3` with the register in imm, which is .insn here.
+-- and nothing of CO-RE relocations and of declarations. LLVM 14 takes a cast between address spaces for a move, and
+-- LLVM before 18 encodes `callx r3` with the register in imm, which is .insn here.
 local function as_objdump(text, theirs)
-  text = text:gsub(" <core .*>$", ""):gsub(" <L%d+>$", "")
+  text = text:gsub(" <core .*>$", ""):gsub(" <ksym .*>$", ""):gsub(" <L%d+>$", "")
   theirs = theirs.text:gsub(" <[%w_.+]+>$", "")
   local cast, from = text:match("^(r%d+) = addr_space_cast%((r%d+),")
   if cast then
