@@ -397,6 +397,15 @@ describe("loading struct_ops", function()
     assert.has_error(function() ebpf.new_map(spec) end)
   end)
 
+  it("does not attach programs one by one", function()
+    local collection = assert(load(new_spec { counting = "c" }))
+    local link, message, code = collection.programs.undo:attach()
+    assert.same({ nil, errno.EINVAL }, { link, code })
+    assert.truthy(message:find("is attached with the map that it is in: ebpf.link.struct_ops{map", 1, true), message)
+    closing(collection.programs.undo:attach { map = collection.maps.counting })
+    assert.is_true(available "c")
+  end)
+
   it("takes only structs and maps of the type", function()
     local collection = assert(load(new_spec { counting = "c" }))
     for _, wrong in ipairs { {}, { map = 5 }, { map = collection.maps[".bss"] }, { map = collection.programs.undo },
@@ -407,5 +416,16 @@ describe("loading struct_ops", function()
     assert.is_false(pcall(collection.attach, collection, { ".bss" }))
     collection.maps.counting:close()
     assert.equal(errno.EBADF, (select(3, ebpf.link.struct_ops { map = collection.maps.counting })))
+  end)
+end)
+
+describe("broken types", function()
+  it("never make filling a struct unsafe", function()
+    local fuzz = support.tmpdir() .. "/struct_ops_fuzz"
+    support.check_run(("cc -g -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=all -o %s "
+      .. "spec/fuzz/struct_ops_fuzz.c src/engine/*.c -lelf"):format(fuzz))
+    local output, status = support.run { fuzz, fixture, support.fixture("struct_ops_target"), "20000" }
+    assert.matches("^%d%d%d+ of 20000 filled\n$", output)
+    assert.equal(0, status)
   end)
 end)

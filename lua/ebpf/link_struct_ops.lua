@@ -151,4 +151,16 @@ function core.methods.link:update(new)
   return update(self, new)
 end
 
-return { functions = link, attachers = {} }
+-- A program is registered with the others of its struct.
+local attachers = {
+  struct_ops = {
+    open = function(options)
+      return link.struct_ops { map = options.map }
+    end,
+    needs = { "map" },
+    hint = "a struct_ops program is attached with the map that it is in: ebpf.link.struct_ops{map = collection.maps.x}"
+      .. ", or collection:attach()",
+  },
+}
+
+return { functions = link, attachers = attachers }
