@@ -93,6 +93,14 @@ local function clear_pins(directory)
   support.check_run { "find", directory, "-mindepth", "1", "-delete" }
 end
 
+local function compile(source)
+  local path = support.tmpdir() .. "/x"
+  support.write_file(path .. ".c", "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n" .. source)
+  support.check_run(("clang -O2 -g -target bpf -I/usr/include/%s-linux-gnu -c %s.c -o %s.o")
+    :format(support.check_run("uname -m"):match("%S+"), path, path))
+  return path .. ".o"
+end
+
 describe("loading a collection", function()
   it("works from a path and from a spec, any number of times", function()
     local spec = load_spec("data")
@@ -314,13 +322,6 @@ describe("a collection that cannot be loaded", function()
   end)
 
   it("says so when an object lacks a license or has names the kernel does not take", function()
-    local function compile(source)
-      local path = support.tmpdir() .. "/x"
-      support.write_file(path .. ".c", "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n" .. source)
-      support.check_run(("clang -O2 -g -target bpf -I/usr/include/%s-linux-gnu -c %s.c -o %s.o")
-        :format(support.check_run("uname -m"):match("%S+"), path, path))
-      return path .. ".o"
-    end
     local program = 'SEC("xdp") int p(void *ctx) { return 2; }\n'
     local license = 'char LICENSE[] SEC("license") = "GPL";\n'
 
@@ -483,6 +484,19 @@ describe("functions", function()
     local collection = keep(spec:load())
     assert(collection.programs.store_constant:test(packet))
     assert.equal(("\255"):rep(8), collection.maps.counters:get_bytes(1))
+  end)
+
+  it("that load only when asked for are asked for by a program array", function()
+    local collection = keep(ebpf.load(compile([[
+      SEC("?tc") int optional(struct __sk_buff *skb) { return 55; }
+      struct {
+        __uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(key_size, 4); __uint(max_entries, 3);
+        __array(values, int(void *));
+      } tails SEC(".maps") = { .values = { [1] = (void *)&optional } };
+      SEC("tc") int jump(struct __sk_buff *skb) { bpf_tail_call(skb, &tails, 1); return 1; }
+      char LICENSE[] SEC("license") = "GPL";]])))
+    assert.equal(55, (assert(collection.programs.jump:test(packet))))
+    assert.equal("optional", collection.programs.optional:name())
   end)
 
   it("that call each other through a program array do so, the skipped slots aside", function()
