@@ -482,16 +482,10 @@ static void set_kernel_type(
 	lua_pop(L, 1);
 }
 
-/*
- * Pushes options like those at `options` (0: none) with the types that the kernel has for the map
- * where none are given. Without CAP_SYS_ADMIN it does not tell them, and then there are none.
- */
-static void push_kernel_types(
-	lua_State *L, const struct map *m, int options, const struct abi_map_info *info)
+/* Pushes a table with the types of the options at `options` (0: none). */
+static void copy_types(lua_State *L, int options)
 {
 	static const char *const fields[] = {"key", "value", "int64"};
-	struct btf_object *object;
-	struct error err = {.code = 0};
 	size_t i;
 
 	lua_createtable(L, 0, 3);
@@ -499,6 +493,19 @@ static void push_kernel_types(
 		lua_getfield(L, options, fields[i]);
 		lua_setfield(L, -2, fields[i]);
 	}
+}
+
+/*
+ * Pushes options like those at `options` (0: none) with the types that the kernel has for the map
+ * where none are given. Without CAP_SYS_ADMIN it does not tell them, and then there are none.
+ */
+static void push_kernel_types(
+	lua_State *L, const struct map *m, int options, const struct abi_map_info *info)
+{
+	struct btf_object *object;
+	struct error err = {.code = 0};
+
+	copy_types(L, options);
 	object = btf_object_new(L, "map");
 	lua_insert(L, -2);
 	if (btf_load_by_id(&object->btf, NULL, info->btf_id, &err) != 0 &&
@@ -512,6 +519,23 @@ static void push_kernel_types(
 		set_kernel_type(L, object->btf, "value", info->btf_value_type_id, m->value_size);
 	btf_release(object->btf);
 	object->btf = NULL;
+	lua_remove(L, -2);
+}
+
+/* The same for a struct_ops map, whose value has a type of the kernel's own; one of a module's has none
+ * here. */
+static void push_struct_type(
+	lua_State *L, const struct map *m, int options, const struct abi_map_info *info)
+{
+	const struct btf_object *kernel;
+	struct error ignored;
+
+	copy_types(L, options);
+	kernel = btf_object_push_kernel(L, &ignored);
+	lua_insert(L, -2);
+	if (kernel)
+		set_kernel_type(
+			L, kernel->btf, "value", info->btf_vmlinux_value_type_id, m->value_size);
 	lua_remove(L, -2);
 }
 
@@ -530,7 +554,10 @@ static int adopt(lua_State *L, struct map *m, int options, const char *what)
 		return failure_push(L, &err);
 	}
 	map = lua_gettop(L);
-	if (info.btf_id) {
+	if (m->type == BPF_MAP_TYPE_STRUCT_OPS) {
+		push_struct_type(L, m, options, &info);
+		options = lua_gettop(L);
+	} else if (info.btf_id) {
 		push_kernel_types(L, m, options, &info);
 		options = lua_gettop(L);
 	}
