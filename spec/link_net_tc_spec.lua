@@ -404,7 +404,11 @@ describe("a netkit link", function()
   local function run(body)
     net.run(programs, [[
       local said, status = support.run "ip link add nk0 type netkit && ip link set nk0 up"
-      since("6.7", status == 0 or nil, said)
+      if status ~= 0 then
+        local why = net.kernel_is "6.7" and "is not in this kernel" or "needs Linux 6.7, this is " .. net.kernel
+        io.write(("skip: netkit %s: %s"):format(why, said))
+        os.exit(0)
+      end
       local peer = support.check_run("ip -o link show nk0"):match("nk0@([^:]+)")
       support.check_run("ip link set " .. peer .. " up")
       support.check_run("ip address add 10.9.8.1/24 dev nk0 && ip address add 10.9.7.1/24 dev " .. peer)
@@ -416,7 +420,7 @@ describe("a netkit link", function()
         end
       end
       local by_primary, by_peer = send "10.9.8.2", send "10.9.7.2"
-    ]] .. body, { feature = "netkit" })
+    ]] .. body)
   end
 
   it("runs the program on what either end sends, until it is closed", function()

@@ -158,11 +158,7 @@ describe("a link to a perf event", function()
   end)
 
   it("tells the program its cookie", function()
-    local with_cookie, message, code = ebpf.load(support.fixture("trace"), { programs = { "sampled_cookie" } })
-    if not with_cookie and code == errno.EINVAL then
-      return support.pending(message) -- before Linux 5.15
-    end
-    support.closing(assert(with_cookie, message))
+    local with_cookie = trace.load_granted("5.15", "the cookie of a perf event", "sampled_cookie")
     local link = assert(ebpf.link.perf_event { program = with_cookie.programs.sampled_cookie, event = "cpu-clock",
       frequency = 500, pid = 0, cookie = 99 })
     local hit
@@ -224,5 +220,51 @@ describe("a link to a perf event", function()
     raises("field 'precise'", { event = "cpu-clock", period = 1, precise = 4 })
     raises("program of type perf_event expected", { event = "cpu-clock", period = 1,
       program = trace.load("user").programs.user })
+  end)
+
+  it("is perf events where the kernel has no links for those, as before Linux 5.15", function()
+    local launcher = support.tmpdir() .. "/without_links"
+    support.check_run { "cc", "-Wall", "-o", launcher, "spec/support/without_links.c" }
+    local output, status = support.run_lua([[
+      local ebpf = require "ebpf"
+      local support = require "spec.support"
+      local trace = require "spec.support.trace"
+      local collection = assert(ebpf.load(support.fixture("trace"), { programs = { "sampled", "user" } }))
+      local sampled, user = collection.programs.sampled, collection.programs.user
+
+      local function events()
+        local n = 0
+        for _, what in pairs(support.fds()) do
+          n = n + (what == "anon_inode:[perf_event]" and 1 or 0)
+        end
+        return n
+      end
+
+      local link = assert(ebpf.link.perf_event { program = sampled, event = "cpu-clock", frequency = 500 })
+      assert(events() == #support.online_cpus())
+      local deadline = support.now() + 10
+      while not trace.seen(collection) and support.now() < deadline do end
+      assert(support.now() < deadline)
+      local ok, message = link:pin("/nowhere")
+      assert(ok == nil, message)
+      local info = link:info()
+      assert(info.type == "perf_event" and info.id == nil)
+      assert(info.tracepoint == nil and info.name == "cpu-clock")
+      assert(link:detach() == true)
+      assert(link:is_closed() and events() == 0)
+      trace.seen(collection)
+
+      link = assert(ebpf.link.uprobe { program = user, path = trace.library, symbol = "traced_add" })
+      assert(events() == 1)
+      assert(trace.seen_of(collection, trace.fire).count == 1)
+      link:close()
+      assert(events() == 0 and not trace.seen_of(collection, trace.fire))
+      link, message = ebpf.link.uprobe { program = user, path = trace.library, symbol = "traced_add", cookie = 1 }
+      assert(link == nil and message:find("a cookie needs Linux 5.15", 1, true), message)
+      print "well"
+    ]], function(line)
+      return support.quote(launcher) .. " " .. line
+    end)
+    assert.same({ "well\n", 0 }, { output, status })
   end)
 end)

@@ -1,5 +1,6 @@
 -- Links to functions of executables and libraries, on the real kernel, with a library that this process has loaded.
 local ebpf = require "ebpf"
+local process = require "spec.support.process"
 local support = require "spec.support"
 local trace = require "spec.support.trace"
 
@@ -11,7 +12,7 @@ describe("a link to user space", function()
 
   setup(function()
     support.tracefs()
-    collection = trace.load("user", "user_cookie", "user_return", "user_section")
+    collection = trace.load("user", "user_return", "user_section")
   end)
 
   local function seen()
@@ -67,9 +68,11 @@ describe("a link to user space", function()
       end)
 
       it("tells the program its cookie", function()
-        local hit = through("uprobe", { program = collection.programs.user_cookie, path = library,
+        local own = trace.load_granted("5.15", "the cookie of a uprobe", "user_cookie")
+        local link = assert(ebpf.link.uprobe { program = own.programs.user_cookie, path = library,
           symbol = "traced_add", cookie = 4711, mode = mode })
-        assert.equal(4711, hit.cookie)
+        assert.equal(4711, trace.seen_of(own, trace.fire).cookie)
+        link:close()
       end)
 
       it("ends when it is collected", function()
@@ -87,6 +90,21 @@ describe("a link to user space", function()
       end)
     end)
   end
+
+  it("stays when a process that was forked closes its copy", function()
+    for _, mode in ipairs { "perf", "tracefs" } do
+      local link = assert(ebpf.link.uprobe { program = collection.programs.user, path = library,
+        symbol = "traced_add", mode = mode })
+      process.wait(process.fork(function()
+        link:close()
+      end))
+      assert.equal(1, seen().count)
+      assert.equal(mode == "tracefs" and 1 or 0, trace.events("uprobe"))
+      link:close()
+      assert.is_nil(seen())
+      assert.equal(0, trace.events("uprobe"))
+    end
+  end)
 
   it("finds functions by name, version, address and offset", function()
     local function first(options)
@@ -185,11 +203,7 @@ describe("a link to user space", function()
     local path = support.bpffs() .. "/uprobe"
     local link = assert(ebpf.link.uprobe { program = collection.programs.user, path = library,
       symbol = "traced_add" })
-    local ok, message, code = link:pin(path)
-    if code == errno.EOPNOTSUPP then -- before Linux 5.15
-      return support.pending(message)
-    end
-    assert(ok, message)
+    support.granted("5.15", "pinning a uprobe", link:pin(path))
     link:close()
     assert.equal(1, seen().count)
     link = assert(ebpf.load_pinned_link(path))
@@ -211,24 +225,12 @@ describe("a link to user space", function()
   describe("of many places", function()
     local multi
 
-    setup(function()
-      local message
-      multi, message = ebpf.load(support.fixture("trace"), { programs = { "user_multi", "user_multi_return" } })
-      if multi then
-        support.closing(multi)
-      else
-        print(message)
-      end
-    end)
-
     local function attach(options)
-      if not multi then
-        return support.pending("the kernel has no links to many uprobes")
-      end
+      multi = multi or trace.load_granted("6.6", "uprobe_multi", "user_multi", "user_multi_return")
       options.program, options.path = options.program or multi.programs.user_multi, library
       local link, message, code = ebpf.link.uprobe_multi(options)
-      if not link then
-        trace.skip_refused(message, code)
+      if code == errno.EINVAL then
+        support.needs("6.6", "uprobe_multi", message)
       end
       return link, message, code
     end
@@ -272,7 +274,8 @@ describe("a link to user space", function()
     end)
 
     it("runs the program where functions return", function()
-      local link = assert(attach { symbols = { "traced_add" }, program = multi and multi.programs.user_multi_return,
+      multi = multi or trace.load_granted("6.6", "uprobe_multi", "user_multi", "user_multi_return")
+      local link = assert(attach { symbols = { "traced_add" }, program = multi.programs.user_multi_return,
         retprobe = true })
       assert.equal(42, trace.seen_of(multi, trace.fire).first)
       link:close()
@@ -300,16 +303,9 @@ describe("a link to user space", function()
     end)
 
     it("runs the program at both ends of a session", function()
-      local session, message, code = ebpf.load(support.fixture("trace"), { programs = { "user_session" } })
-      local link
-      if session then
-        support.closing(session)
-        link, message, code = session.programs.user_session:attach { path = library, pattern = "traced_add" }
-      end
-      if not link then
-        trace.skip_refused(message, code)
-      end
-      assert(link, message)
+      local session = trace.load_granted("6.13", "uprobe_session", "user_session")
+      local link = support.granted("6.13", "uprobe_session",
+        session.programs.user_session:attach { path = library, pattern = "traced_add" })
       assert.equal(2, trace.seen_of(session, trace.fire).count)
       link:close()
       assert.is_nil(trace.seen_of(session, trace.fire))

@@ -16,6 +16,7 @@ local map = require "ebpf.map"
 local program = require "ebpf.program"
 local reader = require "ebpf.reader"
 local spec = require "ebpf.spec"
+local symbols = require "ebpf.symbols"
 local system = require "ebpf.system"
 local types = require "ebpf.types"
 local wait = require "ebpf.wait"
@@ -58,6 +59,9 @@ local ebpf = {
   new_perf_reader = reader.new_perf_reader,
   new_ring_reader = reader.new_ring_reader,
   new_user_ring = reader.new_user_ring,
+  kernel_symbols = symbols.kernel,
+  process_symbols = symbols.process,
+
 
   type = types.type,
   ntoh16 = types.ntoh16,

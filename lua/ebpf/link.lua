@@ -15,6 +15,9 @@ local map = require "ebpf.map"
 --- tracepoints cannot
 ---@field detach fun(self: ebpf.Link): true?, string?, integer? now, whoever else holds the link: links of the
 --- network and of cgroups can; EOPNOTSUPP: those of tracepoints detach when they are closed and not pinned
+---@field lines fun(self: ebpf.Link): (fun(): string?)?, string?, integer? of an iterator: runs it, and gives the lines
+--- of its output in a loop
+---@field read_all fun(self: ebpf.Link): string?, string?, integer? of an iterator: runs it, and gives its output
 ---@field info fun(self: ebpf.Link): table?, string?, integer? {type=, id=, prog_id=} and what the type has besides,
 --- named as bpftool does: tp_name, cookie; ifindex, devname, ...: above link_get_info in src/binding/link.c
 ---@field pin fun(self: ebpf.Link, path: string): true?, string?, integer? in a bpf file system: keeps the program
@@ -54,13 +57,20 @@ for _, room in ipairs { link_trace, link_user, link_net, link_struct_ops } do
   end
 end
 
+--- The options of the function that attaches programs of that section: see ebpf.KprobeOptions and so on. The most used:
 ---@class ebpf.AttachOptions
+---@field symbol string? kprobe, uprobe: the function
+---@field path string? uprobe, usdt: the file
+---@field pid integer? uprobe, usdt, perf_event, iter: one process; 0: this one
+---@field pattern string? kprobe.multi, uprobe.multi: the functions
+---@field event string? perf_event: what to count
+---@field frequency integer? perf_event: times a second
 ---@field name string? raw_tracepoint, tracepoint: instead of the section's
 ---@field group string? tracepoint: instead of the section's
 ---@field interface string|integer|nil xdp, tcx, netkit: always needed, as sections do not name it
----@field cgroup string|integer|nil programs for cgroups: always needed
+---@field cgroup string|integer|nil programs for cgroups, lsm_cgroup: always needed; iter
 ---@field netns string|integer|nil sk_lookup, flow_dissector: always needed
----@field map ebpf.Map? sk_msg, sk_skb: always needed
+---@field map ebpf.Map? sk_msg, sk_skb: always needed; iter
 ---@field socket integer|table|userdata|nil socket_filter, sk_reuseport: always needed
 ---@field mode? "native"|"generic"|"offload" xdp
 ---@field cookie integer? raw_tracepoint, tracepoint

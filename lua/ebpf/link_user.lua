@@ -248,11 +248,11 @@ local map_names = { specs = "__bpf_usdt_specs", ips = "__bpf_usdt_ip_to_spec_id"
 
 --- Remembers with which maps programs were loaded: those of <bpf/usdt.bpf.h> are filled when one is attached.
 local function remember(programs, maps)
-  local found = { specs = maps[map_names.specs], ips = maps[map_names.ips] }
-  if found.specs then
-    for _, program in pairs(programs) do
-      maps_of_programs[program] = found
-    end
+  -- Weak, so that programs keep no maps open.
+  local found = setmetatable({ specs = maps[map_names.specs], ips = maps[map_names.ips] }, { __mode = "v" })
+  found.has_specs, found.has_ips = found.specs ~= nil, found.ips ~= nil
+  for _, program in pairs(programs) do
+    maps_of_programs[program] = found
   end
 end
 
@@ -262,13 +262,14 @@ local function open_maps(program)
   if not info then
     return nil, message, errno
   end
-  local found = {}
+  local found = { opened = {} }
   for _, id in ipairs(info.map_ids) do
     local opened
     opened, message, errno = map.from_id(id)
     if not opened then
       return nil, message, errno
     end
+    found.opened[#found.opened + 1] = opened
     local name = opened:name()
     for field, wanted in pairs(map_names) do
       if name == wanted or name == wanted:sub(1, 15) then
@@ -279,21 +280,21 @@ local function open_maps(program)
   return found
 end
 
+-- Whether what was there is still there, and open.
+local function is_still_open(handle, was_there)
+  return not was_there or handle ~= nil and not handle:is_closed()
+end
+
+-- The maps to tell the program of arguments by: {specs =, ips =}, both nil when it does not ask for any.
 local function find_maps(options)
-  local maps = { specs = options.specs, ips = options.ips }
-  if maps.specs then
-    return maps
+  if options.specs then
+    return { specs = options.specs, ips = options.ips }
   end
   local found = maps_of_programs[options.program]
-  if found and not found.specs:is_closed() then
+  if found and is_still_open(found.specs, found.has_specs) and is_still_open(found.ips, found.has_ips) then
     return found
   end
-  local message, errno
-  found, message, errno = open_maps(options.program)
-  if found and not found.specs then
-    return nil, "the program does not use the map __bpf_usdt_specs: include <bpf/usdt.bpf.h>", EINVAL
-  end
-  return found, message, errno
+  return open_maps(options.program)
 end
 
 -- Which elements of maps of argument specifications are taken, and by which link, by the ids of these maps.
@@ -389,7 +390,7 @@ local function attach_sites(options, path, sites, ids, cookies)
   local has_semaphore = false
   local counters, numbers = {}, {}
   for i, site in ipairs(sites) do
-    fields.offsets[i], counters[i], numbers[i] = site.offset, site.semaphore, ids[site.spec]
+    fields.offsets[i], counters[i], numbers[i] = site.offset, site.semaphore, ids[site.spec] or 0
     has_semaphore = has_semaphore or site.semaphore ~= 0
   end
   fields.ref_ctr_offsets = has_semaphore and counters or nil
@@ -432,14 +433,10 @@ local function find_sites(path, options)
   end)
 end
 
+-- Attaches, telling the program of arguments by cookies or, before Linux 5.15, by addresses.
 -- @return the link, what it holds of the maps; or nil, message, errno
-local function attach_usdt(options, path, maps, taken)
-  local sites, is_fixed, errno = find_sites(path, options)
-  if not sites then
-    return nil, is_fixed, errno
-  end
-  local ids, message
-  ids, message, errno = write_specs(maps, taken, sites)
+local function attach_with_args(options, path, maps, taken, sites, is_fixed)
+  local ids, message, errno = write_specs(maps, taken, sites)
   if not ids then
     return nil, message, errno
   end
@@ -457,35 +454,26 @@ local function attach_usdt(options, path, maps, taken)
   return attached, attached and { ids = ids, ips = ips } or message, errno
 end
 
----@param options ebpf.UsdtOptions
----@return ebpf.Link? link
----@return string? message
----@return integer? errno ENOENT: no such file or tracepoint; ENOTSUP: an argument is where programs cannot read it
-function link.usdt(options)
-  options = checked("usdt", options, usdt_fields)
-  for _, field in ipairs { "provider", "name" } do
-    if not options[field] then
-      error(("bad argument #1 to 'usdt' (field '%s': string expected)"):format(field), 2)
-    end
+-- The same, where the program may ask for no arguments at all; and sees to it that what the link holds is known.
+local function attach_usdt(options, path, maps)
+  local sites, is_fixed, errno = find_sites(path, options)
+  if not sites then
+    return nil, is_fixed, errno
+  elseif not maps.specs then
+    return attach_sites(options, path, sites, {}, false)
   end
-  local path, message, errno = core.find_exe(options.path, options.pid)
-  local maps, info
-  if path then
-    maps, message, errno = find_maps(options)
-  end
-  if maps then
-    info, message, errno = maps.specs:info()
-  end
+  local info, message
+  info, message, errno = maps.specs:info()
   if not info then
-    return failed(options, "usdt", message, errno)
+    return nil, message, errno
   end
   local taken = taken_of_maps[info.id] or {}
   taken_of_maps[info.id] = taken
   reap(taken, maps.ips)
   local attached, held
-  attached, held, errno = attach_usdt(options, path, maps, taken)
+  attached, held, errno = attach_with_args(options, path, maps, taken, sites, is_fixed)
   if not attached then
-    return failed(options, "usdt", (held:gsub("^attach \"[^\"]*\": ", "")), errno)
+    return nil, held, errno
   end
   local holder = setmetatable({ attached }, { __mode = "v" })
   for _, id in pairs(held.ids) do
@@ -493,6 +481,39 @@ function link.usdt(options)
     held.ips = {}
   end
   return attached
+end
+
+---@param options ebpf.UsdtOptions
+---@return ebpf.Link? link
+---@return string? message
+---@return integer? errno ENOENT: no such file or tracepoint; EOPNOTSUPP: an argument is where programs cannot read it
+function link.usdt(options)
+  options = checked("usdt", options, usdt_fields)
+  for _, field in ipairs { "provider", "name" } do
+    if not options[field] then
+      error(("bad argument #1 to 'usdt' (field '%s': string expected)"):format(field), 2)
+    end
+  end
+  for _, field in ipairs { "specs", "ips" } do
+    if options[field] and not pcall(core.methods.map.is_closed, options[field]) then
+      error(("bad argument #1 to 'usdt' (field '%s': Map expected)"):format(field), 2)
+    end
+  end
+  local path, message, errno = core.find_exe(options.path, options.pid)
+  local maps, attached
+  if path then
+    maps, message, errno = find_maps(options)
+  end
+  if maps then
+    attached, message, errno = attach_usdt(options, path, maps)
+    for _, opened in ipairs(maps.opened or {}) do
+      opened:close()
+    end
+  end
+  if attached then
+    return attached
+  end
+  return failed(options, "usdt", (message:gsub("^attach \"[^\"]*\": ", "")), errno)
 end
 
 -- "PATH:what", of which the path may be that of a library of C++ or have no slash.

@@ -104,7 +104,7 @@ int user_section(struct pt_regs *ctx)
 	return note_hit(0, 0, 0);
 }
 
-SEC("?kprobe/__x64_sys_getppid")
+SEC("?kprobe/__x64_sys_getpgid")
 int kernel(struct pt_regs *ctx)
 {
 	return note_hit(0, 0, 0);
@@ -122,13 +122,13 @@ int kernel_return(struct pt_regs *ctx)
 	return note_hit(0, PT_REGS_RC(ctx), 0);
 }
 
-SEC("?ksyscall/getppid")
+SEC("?ksyscall/getpgid")
 int system_call(struct pt_regs *ctx)
 {
 	return note_hit(0, 0, 0);
 }
 
-SEC("?kretsyscall/getppid")
+SEC("?kretsyscall/getpgid")
 int system_call_return(struct pt_regs *ctx)
 {
 	return note_hit(0, PT_REGS_RC(ctx), 0);
@@ -173,19 +173,19 @@ int BPF_PROG(renamed_cookie, void *task, const char *comm)
 	return note_hit(bpf_get_attach_cookie(ctx), 0, 0);
 }
 
-SEC("?fentry/__x64_sys_getppid")
+SEC("?fentry/__x64_sys_getpgid")
 int BPF_PROG(entered)
 {
 	return note_hit(0, 0, 0);
 }
 
-SEC("?fentry/__x64_sys_getppid")
+SEC("?fentry/__x64_sys_getpgid")
 int BPF_PROG(entered_cookie)
 {
 	return note_hit(bpf_get_attach_cookie(ctx), 0, 0);
 }
 
-SEC("?fexit/__x64_sys_getppid")
+SEC("?fexit/__x64_sys_getpgid")
 int BPF_PROG(left, const struct pt_regs *regs, long result)
 {
 	return note_hit(0, result, 0);

@@ -11,6 +11,9 @@ trace.library = (os.getenv("EBPF_BUILD") or "build") .. "/spec/traced.so"
 --- Calls all of its functions and passes all of its tracepoints.
 trace.fire = assert(package.loadlib(trace.library, "traced_fire"))
 
+--- Makes the system call getpgid(0).
+trace.system_call = assert(package.loadlib(trace.library, "traced_system_call"))
+
 --- This process, as programs count by.
 trace.process = tonumber((support.read_file("/proc/self/stat"):match("^(%d+) ")))
 
@@ -24,21 +27,9 @@ function trace.load(...)
   return support.closing(assert(ebpf.load(support.fixture("trace"), { programs = { ... } })))
 end
 
---- The same, or a skip in the kernel's words where it refuses such programs.
-function trace.load_or_skip(...)
-  local collection, message, errno = ebpf.load(support.fixture("trace"), { programs = { ... } })
-  if not collection then
-    trace.skip_refused(message, errno)
-  end
-  return support.closing(assert(collection, message))
-end
-
---- Skips when the kernel has said that it has no such thing.
-function trace.skip_refused(message, errno)
-  support.skip_if_unsupported(message, "the kernel")
-  if errno == ebpf.errno.EPERM or message:find("not supported before", 1, true) then
-    support.pending(message)
-  end
+--- The same for programs that not every kernel takes; see support.granted.
+function trace.load_granted(since, feature, ...)
+  return support.closing(support.granted(since, feature, ebpf.load(support.fixture("trace"), { programs = { ... } })))
 end
 
 --- What this process made the programs see since the last call: {count =, cookie =, first =, second =}, or nil.

@@ -4,6 +4,9 @@
  * Lua itself loads. package.loadlib(path, "traced_fire") gives a Lua function without arguments and
  * results, so that one library serves all Luas.
  */
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #define EXPORT __attribute__((visibility("default"), noinline, noclone, used))
 
 /* A note as <sys/sdt.h> writes it: where the instruction, the base and the counter are, then
@@ -108,5 +111,13 @@ EXPORT int traced_fire(void *state)
 	sum += traced_first(1);
 	sum += traced_second(2);
 	points(1234, "text");
+	return 0;
+}
+
+/* A lua_CFunction: makes the system call getpgid(0). */
+EXPORT int traced_system_call(void *state)
+{
+	(void)state;
+	syscall(SYS_getpgid, 0);
 	return 0;
 }

@@ -19,6 +19,7 @@ static void (*const rooms[])(lua_State *L) = {
 	exe_register,
 	ring_register,
 	user_ring_register,
+	ksyms_register,
 	link_register,
 	btf_register,
 	btf_handle_register,

@@ -210,7 +210,8 @@ static int exe_name(lua_State *L)
 	symbol = exe_symbol_at(exe, address);
 	if (!symbol)
 		return 0;
-	lua_pushstring(L, symbol->name);
+	/* Static symbols may have their version behind the name. */
+	lua_pushlstring(L, symbol->name, 1 + strcspn(symbol->name + 1, "@"));
 	push_number(L, address - symbol->address);
 	return 2;
 }
@@ -250,7 +251,7 @@ static void push_note(lua_State *L, const struct usdt_note *note)
 /*
  * exe:usdt([provider, name, cookie]) -> an array of {provider =, name =, args =, address =,
  * offset =, semaphore =}: all tracepoints, or those of that name, which have also `spec`, what
- * bpf_usdt_arg() of <bpf/usdt.bpf.h> goes by. nil, message, errno: ENOTSUP when it cannot be made.
+ * bpf_usdt_arg() of <bpf/usdt.bpf.h> goes by. nil, message, errno: EOPNOTSUPP when it cannot be made.
  */
 static int exe_usdt(lua_State *L)
 {
@@ -280,6 +281,56 @@ static int exe_usdt(lua_State *L)
 		return 1;
 	error_prefix(&err, "\"%.400s\"", push_path(L));
 	return failure_push(L, &err);
+}
+
+/* One argument as a table: where it is, and what of it. */
+static void push_arg(lua_State *L, const struct usdt_arg *arg)
+{
+	static const char *const types[] = {"constant", "register", "memory", "indexed"};
+	uint32_t type = arg->type & 0xff;
+
+	lua_newtable(L);
+	lua_pushstring(L, types[type]);
+	lua_setfield(L, -2, "type");
+	compat_push_i64(L, (int64_t)arg->value, INT64_NUMBER);
+	lua_setfield(L, -2, "value");
+	lua_pushinteger(L, (64 - arg->bitshift) / 8);
+	lua_setfield(L, -2, "size");
+	lua_pushboolean(L, arg->is_signed);
+	lua_setfield(L, -2, "signed");
+	if (type != USDT_ARG_CONST) {
+		lua_pushinteger(L, arg->reg_off);
+		lua_setfield(L, -2, "register");
+	}
+	if (type == USDT_ARG_SIB) {
+		lua_pushinteger(L, (lua_Integer)(arg->type >> 8 & 0xfff));
+		lua_setfield(L, -2, "index");
+		lua_pushinteger(L, (lua_Integer)1 << (arg->type >> 20 & 0xf));
+		lua_setfield(L, -2, "scale");
+	}
+}
+
+/*
+ * core.usdt_spec(machine, args) -> an array of {type =, value =, register =, index =, scale =,
+ * size =, signed =}: where the arguments of a tracepoint are, on a machine of that number in ELF;
+ * registers by their offsets in struct pt_regs. nil, message, errno: EOPNOTSUPP, E2BIG.
+ */
+static int usdt_spec(lua_State *L)
+{
+	uint16_t machine = (uint16_t)compat_check_unsigned(L, 1, UINT16_MAX);
+	const char *args = luaL_checkstring(L, 2);
+	struct usdt_spec spec;
+	struct error err;
+	int i;
+
+	if (usdt_parse_args(machine, args, &spec, &err) < 0)
+		return failure_push(L, &err);
+	lua_newtable(L);
+	for (i = 0; i < spec.count; i++) {
+		push_arg(L, &spec.args[i]);
+		lua_rawseti(L, -2, i + 1);
+	}
+	return 1;
 }
 
 /* core.find_exe(name [, pid]) -> path; nil, message, errno. */
@@ -429,6 +480,7 @@ void exe_register(lua_State *L)
 		{"find_exe", find_path},
 		{"read_maps", read_maps},
 		{"usdt_put", usdt_put},
+		{"usdt_spec", usdt_spec},
 		{NULL, NULL},
 	};
 

@@ -205,11 +205,13 @@ static int link_detach(lua_State *L)
 /* The kernel tells nothing about a perf event that is no link. */
 static int event_info(lua_State *L)
 {
+	const struct link *link = lua_touserdata(L, 1);
+
 	lua_newtable(L);
 	lua_pushstring(L, names_of(&names_link_types, BPF_LINK_TYPE_PERF_EVENT));
 	lua_setfield(L, -2, "type");
 	push_name(L, 1);
-	lua_setfield(L, -2, "tracepoint");
+	lua_setfield(L, -2, strcmp(link->kind, "tracepoint") == 0 ? "tracepoint" : "name");
 	return 1;
 }
 

@@ -101,6 +101,14 @@ static int attach_part(lua_State *L, const struct program *program, const struct
 	return ret;
 }
 
+int link_attach_failed(lua_State *L, int index, struct error *err)
+{
+	const char *name = program_push_string(L, index, "name");
+
+	error_prefix(err, "attach \"%s\"", name ? name : "");
+	return failure_push(L, err);
+}
+
 int link_attach(
 	lua_State *L, int index, const struct link_kind *kind, const void *target, uint32_t parts)
 {
@@ -108,7 +116,6 @@ int link_attach(
 	struct link *link = link_push(L, kind->name);
 	struct attach_hold hold;
 	struct error err = {0};
-	const char *name;
 	uint32_t part;
 	int ret;
 
@@ -125,7 +132,5 @@ int link_attach(
 	if (ret == 0)
 		return 1;
 	link_release(link);
-	name = program_push_string(L, index, "name");
-	error_prefix(&err, "attach \"%s\"", name ? name : "");
-	return failure_push(L, &err);
+	return link_attach_failed(L, index, &err);
 }

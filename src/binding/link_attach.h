@@ -44,6 +44,9 @@ void link_attach_numbers(
 int link_attach(
 	lua_State *L, int index, const struct link_kind *kind, const void *target, uint32_t parts);
 
+/* nil, `attach "<name of the program at index>": <why>`, errno */
+int link_attach_failed(lua_State *L, int index, struct error *err);
+
 /* The rooms of the kinds of links, each adding its functions to the table on top of the stack. */
 void link_trace_register(lua_State *L);
 void link_probe_register(lua_State *L);

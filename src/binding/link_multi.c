@@ -8,7 +8,6 @@
 #include "../engine/attach_multi.h"
 #include "../engine/ksym_filter.h"
 #include "../engine/sys.h"
-#include "failure.h"
 #include "link.h"
 #include "link_attach.h"
 #include "options.h"
@@ -148,7 +147,7 @@ static int attach_to_kprobe_multi(lua_State *L)
 	m.attach_type = attach_type(program, BPF_TRACE_KPROBE_MULTI);
 	m.is_return = options_boolean(L, 1, "retprobe", false);
 	if (read_functions(L, &m, &err) < 0)
-		return failure_push(L, &err);
+		return link_attach_failed(L, 2, &err);
 	m.cookies = push_numbers(L, "cookies", UINT64_MAX, m.count);
 	if (!link_attach_optional_string(L, "pattern")) {
 		if (m.count == 1 && m.symbols)

@@ -8,7 +8,6 @@
 #include "../engine/attach_perf_event.h"
 #include "../engine/attach_probe.h"
 #include "../engine/cpu.h"
-#include "failure.h"
 #include "link.h"
 #include "link_attach.h"
 #include "options.h"
@@ -271,7 +270,7 @@ static int attach_to_perf_event(lua_State *L)
 	lua_settop(L, 1);
 	link_attach_program(L, BPF_PROG_TYPE_PERF_EVENT, BPF_PROG_TYPE_PERF_EVENT);
 	if (!read_event(L, e, &err))
-		return failure_push(L, &err);
+		return link_attach_failed(L, 2, &err);
 	read_breakpoint(L, e);
 	read_rate(L, e);
 	e->precise = (uint32_t)options_unsigned(L, 1, "precise", 3, 0);
@@ -289,7 +288,7 @@ static int attach_to_perf_event(lua_State *L)
 	if (!has_cpu && e->pid < 0) {
 		parts = push_cpus(L, &c, &err);
 		if (!parts)
-			return failure_push(L, &err);
+			return link_attach_failed(L, 2, &err);
 		lua_pushvalue(L, -2);
 	}
 	return link_attach(L, 2, &kind, &c, parts);

@@ -30,6 +30,7 @@ void perf_register(lua_State *L);
 void exe_register(lua_State *L);
 void ring_register(lua_State *L);
 void user_ring_register(lua_State *L);
+void ksyms_register(lua_State *L);
 void btf_register(lua_State *L);
 void btf_handle_register(lua_State *L);
 void relocate_register(lua_State *L);

@@ -8,13 +8,36 @@
 #include "probe.h"
 #include "sys.h"
 
-static int explain_kprobe(
-	int code, const struct attach_multi *m, uint32_t version, struct error *err)
+/* Which Linux first had such links, when the running one is older; else NULL. */
+static const char *too_old(uint32_t attach_type)
 {
+	static const struct {
+		uint32_t attach_type;
+		uint32_t version;
+		const char *name;
+	} since[] = {
+		{BPF_TRACE_KPROBE_MULTI, 0x051200, "5.18"},
+		{BPF_TRACE_UPROBE_MULTI, 0x060600, "6.6"},
+		{BPF_TRACE_KPROBE_SESSION, 0x060a00, "6.10"},
+		{BPF_TRACE_UPROBE_SESSION, 0x060d00, "6.13"},
+	};
+	uint32_t running = probe_kernel_version();
+	size_t i;
+
+	for (i = 0; running && i < sizeof(since) / sizeof(since[0]); i++) {
+		if (since[i].attach_type == attach_type && running < since[i].version)
+			return since[i].name;
+	}
+	return NULL;
+}
+
+static int explain_kprobe(int code, const struct attach_multi *m, struct error *err)
+{
+	const char *old = too_old(m->attach_type);
+
 	error_errno(err, code, "kprobes on %u functions", m->count);
-	if (code == -EINVAL && version && version < 0x051200)
-		return error_append(
-			err, ": links to many kprobes are not supported before Linux 5.18");
+	if (code == -EINVAL && old)
+		return error_append(err, ": such links are not supported before Linux %s", old);
 	if (code == -EINVAL)
 		return error_append(err, ": a program for them has \"kprobe.multi\" or "
 					 "\"kprobe.session\" as its section; each function can be "
@@ -42,16 +65,16 @@ int attach_multi_kprobe(int prog_fd, const struct attach_multi *m, struct error 
 	};
 	int fd = sys_bpf_fd(BPF_LINK_CREATE, &attr, sizeof(attr));
 
-	return fd >= 0 ? fd : explain_kprobe(fd, m, probe_kernel_version(), err);
+	return fd >= 0 ? fd : explain_kprobe(fd, m, err);
 }
 
-static int explain_uprobe(
-	int code, const struct attach_multi *m, uint32_t version, struct error *err)
+static int explain_uprobe(int code, const struct attach_multi *m, struct error *err)
 {
+	const char *old = too_old(m->attach_type);
+
 	error_errno(err, code, "uprobes at %u places of \"%.400s\"", m->count, m->path);
-	if (code == -EINVAL && version && version < 0x060600)
-		return error_append(
-			err, ": links to many uprobes are not supported before Linux 6.6");
+	if (code == -EINVAL && old)
+		return error_append(err, ": such links are not supported before Linux %s", old);
 	if (code == -EINVAL)
 		return error_append(err, ": a program for them has \"uprobe.multi\" or "
 					 "\"uprobe.session\" as its section; an instruction begins "
@@ -76,5 +99,5 @@ int attach_multi_uprobe(int prog_fd, const struct attach_multi *m, struct error 
 	};
 	int fd = sys_bpf_fd(BPF_LINK_CREATE, &attr, sizeof(attr));
 
-	return fd >= 0 ? fd : explain_uprobe(fd, m, probe_kernel_version(), err);
+	return fd >= 0 ? fd : explain_uprobe(fd, m, err);
 }

@@ -42,6 +42,10 @@ int attach_tracing(int prog_fd, const struct attach_tracing *t, struct error *er
 	if (fd == -EINVAL && t->target_btf_id)
 		return error_append(
 			err, ": the function must have the arguments of the one it was loaded for");
+	if (fd == -ENOENT)
+		return error_append(err,
+			": it was attached before, and before Linux 5.15 a program "
+			"can be but once: load it anew");
 	if (fd == -EBUSY || fd == -EEXIST)
 		return error_append(err, ": it is attached already");
 	if (fd == -E2BIG)

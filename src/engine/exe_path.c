@@ -49,6 +49,18 @@ static bool is_library(const char *file, size_t size, const char *name, bool is_
 	return size >= n + 3 && memcmp(file, name, n) == 0 && memcmp(file + n, ".so", 3) == 0;
 }
 
+/* Scripts stand in for programs here and there, and there is nothing in them to attach to. */
+static bool is_elf(const char *path)
+{
+	int fd = sys_open_regular(path);
+	char magic[4];
+	bool is = fd >= 0 && sys_read(fd, magic, sizeof(magic)) == (int)sizeof(magic) &&
+		  memcmp(magic, "\177ELF", sizeof(magic)) == 0;
+
+	sys_close(fd);
+	return is;
+}
+
 /* The first of the directories, separated by colons, that has the file. */
 static bool find_in(const char *dirs, const char *name, bool executable, char *out)
 {
@@ -59,7 +71,7 @@ static bool find_in(const char *dirs, const char *name, bool executable, char *o
 		if (size &&
 			snprintf(out, EXE_PATH_SIZE, "%.*s/%s", (int)size, dirs, name) <
 				EXE_PATH_SIZE &&
-			sys_is_readable(out, executable))
+			sys_is_readable(out, executable) && is_elf(out))
 			return true;
 	}
 	return false;
@@ -165,6 +177,14 @@ static bool find_library(const char *name, int pid, bool is_stem, char *out)
 	return !is_stem && find_in(library_dirs, name, false, out);
 }
 
+/* A path that only a process in a container has. */
+static bool find_below_root(const char *path, int pid, char *out)
+{
+	return pid > 0 && path[0] == '/' && !sys_is_readable(path, false) &&
+	       snprintf(out, EXE_PATH_SIZE, "/proc/%d/root%s", pid, path) < EXE_PATH_SIZE &&
+	       sys_is_readable(out, false);
+}
+
 /* "libm.so" and "libm.so.6", not "soup". */
 static bool names_library(const char *name)
 {
@@ -178,6 +198,8 @@ int exe_path_find(const char *name, int pid, char *out, struct error *err)
 	if (!*name)
 		return error_set(err, ENOENT, "an empty name names no file");
 	if (strchr(name, '/')) {
+		if (find_below_root(name, pid, out))
+			return 0;
 		if (snprintf(out, EXE_PATH_SIZE, "%s", name) < EXE_PATH_SIZE)
 			return 0;
 		return error_errno(err, ENAMETOOLONG, "\"%.100s...\"", name);

@@ -13,10 +13,11 @@ enum { EXE_PATH_SIZE = 4096 };
 
 /*
  * Writes the path of the file into `out`, of EXE_PATH_SIZE bytes. A name with a slash is a path
- * already. Else: "libc.so.6" is a library, looked for among what the process `pid` has mapped
- * (where pid > 0), in $LD_LIBRARY_PATH, in the cache of ldconfig(8) and in the usual directories;
- * "bash" is an executable of $PATH or of the usual directories, or else a library whose name
- * begins so: "c" or "libc" is libc.so.6. ENOENT: none of these is there.
+ * already: the caller's, or that of the process `pid` (where pid > 0) when only that has the file.
+ * Else: "libc.so.6" is a library, looked for among what the process has mapped, in
+ * $LD_LIBRARY_PATH, in the cache of ldconfig(8) and in the usual directories; "bash" is an
+ * executable of $PATH or of the usual directories, or else a library whose name begins so: "c" or
+ * "libc" is libc.so.6. ENOENT: none of these is there.
  */
 int exe_path_find(const char *name, int pid, char *out, struct error *err);
 

@@ -118,7 +118,8 @@ static int read_table(struct exe *to, const struct exe *from, Elf_Scn *scn, cons
 		if (!symbol.name || !*symbol.name)
 			continue;
 		symbol.address = raw.st_value;
-		symbol.size = raw.st_size;
+		/* What cannot be is taken for unknown. */
+		symbol.size = raw.st_size < UINT64_C(1) << 52 ? raw.st_size : 0;
 		symbol.bind = GELF_ST_BIND(raw.st_info);
 		symbol.is_default = true;
 		symbol.is_ifunc = GELF_ST_TYPE(raw.st_info) == STT_GNU_IFUNC;
@@ -305,7 +306,7 @@ const struct exe_symbol *exe_find(const struct exe *exe, const char *name, struc
 		return NULL;
 	}
 	if (best->is_ifunc) {
-		error_set(err, ENOTSUP,
+		error_set(err, EOPNOTSUPP,
 			"\"%.200s\" only chooses one of several functions when the program "
 			"starts (ifunc): give the name of that",
 			name);

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "glob.h"
+#include "kallsyms.h"
 #include "mounts.h"
-#include "probe.h"
 #include "sys.h"
 
 enum { FILE_LIMIT = 512 << 20 };
@@ -51,28 +51,44 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Marks the names that /proc/kallsyms lists as functions, by what stands before each. */
-static void mark_known(const char *kallsyms, const char **names, uint32_t count, char *known)
-{
-	const char *at, **hit, *name;
-	char copy[512];
-	size_t size;
+/* The names that were found, and which of them the kernel has a symbol for. */
+struct known {
+	const struct ksym_filter *found;
+	char *flags;
+};
 
-	for (at = kallsyms; at && *at; at = strchr(at, '\n'), at += at ? 1 : 0) {
-		at += strcspn(at, " \n");
-		if (*at != ' ' || !at[1] || !strchr("tTwW", at[1]) || at[2] != ' ')
-			continue;
-		name = at + 3;
-		size = strcspn(name, " \t\n");
-		if (size >= sizeof(copy))
-			continue;
-		memcpy(copy, name, size);
-		copy[size] = '\0';
-		name = copy;
-		hit = bsearch(&name, names, count, sizeof(*names), by_name);
-		if (hit)
-			known[hit - names] = 1;
+static int mark_known(void *arg, const struct kallsyms_symbol *symbol, struct error *err)
+{
+	const struct known *known = arg;
+	const char **hit;
+
+	(void)err;
+	if (!strchr("tTwW", symbol->type))
+		return 0;
+	hit = bsearch(&symbol->name, known->found->names, known->found->count,
+		sizeof(*known->found->names), by_name);
+	if (hit)
+		known->flags[hit - known->found->names] = 1;
+	return 0;
+}
+
+/* tracefs lists functions of modules that are gone again. */
+static int keep_known(struct ksym_filter *found, struct error *err)
+{
+	struct known known = {found, calloc(found->count + 1, 1)};
+	uint32_t i, kept = 0;
+	int ret;
+
+	if (!known.flags)
+		return error_errno(err, ENOMEM, "find functions");
+	ret = kallsyms_each(mark_known, &known, err);
+	for (i = 0; ret == 0 && i < found->count; i++) {
+		if (known.flags[i])
+			found->names[kept++] = found->names[i];
 	}
+	found->count = kept;
+	free(known.flags);
+	return ret;
 }
 
 static int collect_names(char *text, const char *pattern, struct ksym_filter *found)
@@ -102,11 +118,9 @@ static int collect_names(char *text, const char *pattern, struct ksym_filter *fo
 	return 0;
 }
 
-int ksym_filter_names(
-	char *text, const char *kallsyms, const char *pattern, struct ksym_filter *found)
+int ksym_filter_names(char *text, const char *pattern, struct ksym_filter *found)
 {
 	uint32_t i, kept = 0;
-	char *known;
 	int ret;
 
 	found->text = text;
@@ -119,23 +133,13 @@ int ksym_filter_names(
 			found->names[kept++] = found->names[i];
 	}
 	found->count = kept;
-	known = calloc(kept, 1);
-	if (!known)
-		return -ENOMEM;
-	mark_known(kallsyms, found->names, kept, known);
-	for (i = 0, kept = 0; i < found->count; i++) {
-		if (known[i])
-			found->names[kept++] = found->names[i];
-	}
-	found->count = kept;
-	free(known);
 	return 0;
 }
 
 static int read_lists(
 	const char *tracefs, const char *pattern, struct ksym_filter *found, struct error *err)
 {
-	char path[MOUNTS_PATH_SIZE + 64], *text, *kallsyms;
+	char path[MOUNTS_PATH_SIZE + 64], *text;
 	size_t size;
 	int ret;
 
@@ -150,14 +154,10 @@ static int read_lists(
 	ret = sys_read_file(path, FILE_LIMIT, &text, &size);
 	if (ret < 0)
 		return error_errno(err, ret, "read %s", path);
-	ret = sys_read_file("/proc/kallsyms", FILE_LIMIT, &kallsyms, &size);
-	if (ret < 0) {
-		free(text);
-		return error_errno(err, ret, "read /proc/kallsyms");
-	}
-	ret = ksym_filter_names(text, kallsyms, pattern, found);
-	free(kallsyms);
-	return ret < 0 ? error_errno(err, ret, "find functions") : 0;
+	ret = ksym_filter_names(text, pattern, found);
+	if (ret < 0)
+		return error_errno(err, ret, "read %s", path);
+	return keep_known(found, err);
 }
 
 int ksym_filter(const char *pattern, struct ksym_filter *found, struct error *err)

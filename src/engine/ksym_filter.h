@@ -24,11 +24,10 @@ struct ksym_filter {
  */
 int ksym_filter(const char *pattern, struct ksym_filter *found, struct error *err);
 
-/* The same on the texts of available_filter_functions_addrs, and of available_filter_functions
- * with /proc/kallsyms; the first is changed, and belongs to `found` from then on. */
+/* The same on the texts of available_filter_functions_addrs, and of available_filter_functions,
+ * which is changed and belongs to `found` from then on. 0, or a negative errno. */
 int ksym_filter_addresses(const char *text, const char *pattern, struct ksym_filter *found);
-int ksym_filter_names(
-	char *text, const char *kallsyms, const char *pattern, struct ksym_filter *found);
+int ksym_filter_names(char *text, const char *pattern, struct ksym_filter *found);
 
 void ksym_filter_free(struct ksym_filter *found);
 

@@ -15,7 +15,8 @@ int usdt_open(const struct exe *exe, struct usdt_notes *notes, struct error *err
 	memset(notes, 0, sizeof(*notes));
 	notes->exe = exe;
 	if (!exe->is_64bit)
-		return error_set(err, ENOTSUP, "tracepoints of 32-bit programs are not supported");
+		return error_set(
+			err, EOPNOTSUPP, "tracepoints of 32-bit programs are not supported");
 	if (!exe_section(exe, ".note.stapsdt", &notes->base, &data, &notes->size))
 		return 0;
 	notes->data = data;

@@ -178,7 +178,7 @@ int usdt_parse_args(uint16_t machine, const char *args, struct usdt_spec *spec, 
 
 	memset(spec, 0, sizeof(*spec));
 	if (machine != EM_X86_64 && machine != EM_AARCH64)
-		return error_set(err, ENOTSUP,
+		return error_set(err, EOPNOTSUPP,
 			"arguments of tracepoints are not supported on this machine (ELF machine "
 			"%u)",
 			machine);
@@ -191,7 +191,7 @@ int usdt_parse_args(uint16_t machine, const char *args, struct usdt_spec *spec, 
 		if (at)
 			at = machine == EM_X86_64 ? take_x86(at, arg) : take_arm64(at, arg);
 		if (!at || (*at && *at != ' ' && *at != '\t'))
-			return error_set(err, ENOTSUP,
+			return error_set(err, EOPNOTSUPP,
 				"argument %d of \"%.200s\" is not of a form that programs can read",
 				spec->count, args);
 		at = skip_blanks(at);
