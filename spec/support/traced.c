@@ -12,28 +12,29 @@
 /* A note as <sys/sdt.h> writes it: where the instruction, the base and the counter are, then
  * provider, name and arguments. */
 #define NOTE(name, semaphore, args, ...)                                                           \
-	__asm__ volatile("990:	nop\n"                                                              \
-			 "	.pushsection .note.stapsdt,\"\",\"note\"\n"                         \
-			 "	.balign 4\n"                                                        \
-			 "	.4byte 992f-991f, 994f-993f, 3\n"                                   \
-			 "991:	.asciz \"stapsdt\"\n"                                               \
-			 "992:	.balign 4\n"                                                        \
-			 "993:	.8byte 990b\n"                                                      \
-			 "	.8byte _.stapsdt.base\n"                                            \
-			 "	.8byte " semaphore "\n"                                             \
-			 "	.asciz \"traced\"\n"                                                \
-			 "	.asciz \"" name "\"\n"                                              \
-			 "	.asciz \"" args "\"\n"                                              \
-			 "994:	.balign 4\n"                                                        \
-			 "	.popsection\n"                                                      \
-			 "	.ifndef _.stapsdt.base\n"                                           \
-			 "	.pushsection .stapsdt.base,\"aG\",\"progbits\",.stapsdt.base,comdat\n" \
-			 "	.weak _.stapsdt.base\n"                                             \
-			 "	.hidden _.stapsdt.base\n"                                           \
-			 "_.stapsdt.base: .space 1\n"                                               \
-			 "	.size _.stapsdt.base, 1\n"                                          \
-			 "	.popsection\n"                                                      \
-			 "	.endif\n" ::__VA_ARGS__)
+	__asm__ volatile(                                                                          \
+		"990:	nop\n"                                                                       \
+		"	.pushsection .note.stapsdt,\"\",\"note\"\n"                                      \
+		"	.balign 4\n"                                                                     \
+		"	.4byte 992f-991f, 994f-993f, 3\n"                                                \
+		"991:	.asciz \"stapsdt\"\n"                                                        \
+		"992:	.balign 4\n"                                                                 \
+		"993:	.8byte 990b\n"                                                               \
+		"	.8byte _.stapsdt.base\n"                                                         \
+		"	.8byte " semaphore "\n"                                                    \
+		"	.asciz \"traced\"\n"                                                             \
+		"	.asciz \"" name "\"\n"                                                     \
+		"	.asciz \"" args "\"\n"                                                     \
+		"994:	.balign 4\n"                                                                 \
+		"	.popsection\n"                                                                   \
+		"	.ifndef _.stapsdt.base\n"                                                        \
+		"	.pushsection .stapsdt.base,\"aG\",\"progbits\",.stapsdt.base,comdat\n"           \
+		"	.weak _.stapsdt.base\n"                                                          \
+		"	.hidden _.stapsdt.base\n"                                                        \
+		"_.stapsdt.base: .space 1\n"                                                       \
+		"	.size _.stapsdt.base, 1\n"                                                       \
+		"	.popsection\n"                                                                   \
+		"	.endif\n" ::__VA_ARGS__)
 
 /* More than 0 while somebody is attached to the tracepoint "watched". */
 __attribute__((section(".probes"), used, visibility("hidden"))) unsigned short traced_semaphore;
