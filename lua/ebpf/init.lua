@@ -59,9 +59,9 @@ local ebpf = {
   new_perf_reader = reader.new_perf_reader,
   new_ring_reader = reader.new_ring_reader,
   new_user_ring = reader.new_user_ring,
+
   kernel_symbols = symbols.kernel,
   process_symbols = symbols.process,
-
 
   type = types.type,
   ntoh16 = types.ntoh16,
