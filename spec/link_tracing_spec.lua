@@ -98,6 +98,14 @@ describe("a link to what a program was loaded for", function()
     assert.truthy(sockets() >= 1)
     link:close()
     assert.equal(0, sockets())
+    do
+      local collected = assert(ebpf.link.lsm_cgroup { program = collection.programs.socket_created, cgroup = cgroup })
+      assert.truthy(sockets() >= 1)
+      assert.is_false(collected:is_closed())
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.equal(0, sockets())
     none, message, code = collection.programs.socket_created:attach { cgroup = "/nowhere" }
     assert.is_nil(none)
     assert.truthy(message:find('open control group "/nowhere"', 1, true), message)
@@ -122,6 +130,14 @@ describe("a link to what a program was loaded for", function()
       program:attach { target = target, symbol = "also_replaceable" })
     assert.equal(709, answer())
     link:close()
+    assert.equal(708, answer())
+    do
+      local collected = assert(program:attach { target = target, symbol = "also_replaceable" })
+      assert.equal(709, answer())
+      assert.is_false(collected:is_closed())
+    end
+    collectgarbage()
+    collectgarbage()
     assert.equal(708, answer())
     link, message, code = program:attach { target = target, symbol = "no_such" }
     assert.is_nil(link)
