@@ -28,11 +28,7 @@ local function run(program)
   return assert(program:run { context = "" }).retval
 end
 
-describe("an arena", function()
-  before_each(function()
-    support.needs("6.9", "an arena")
-  end)
-
+describe("an arena", support.since("6.9", "an arena", function()
   it("has what programs put into it, and pointers that can be followed", function()
     local collection = load()
     local memory = assert(collection.maps.arena:memory())
@@ -150,4 +146,4 @@ describe("an arena", function()
       assert.truthy(message:find("EINVAL", 1, true), message)
     end
   end)
-end)
+end))

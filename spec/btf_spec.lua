@@ -601,7 +601,7 @@ describe("C made of BTF", function()
 end)
 
 describe("BTF that is damaged in any way", function()
-  it("is never unsafe, endless or greedy", function()
+  it("is never unsafe, endless or greedy #host", function()
     local path = support.tmpdir() .. "/btf_fuzz"
     support.check_run(("cc -g -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=all -o %s "
       .. "spec/fuzz/btf_fuzz.c src/engine/btf*.c src/engine/elf.c src/engine/error.c src/engine/pool.c "

@@ -344,7 +344,7 @@ describe("a type that has to look alike", function()
 end)
 
 describe("broken relocations", function()
-  it("never make anything unsafe or endless", function()
+  it("never make anything unsafe or endless #host", function()
     local fuzz = support.tmpdir() .. "/core_relo_fuzz"
     support.check_run(("cc -g -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=all -o %s "
       .. "spec/fuzz/core_relo_fuzz.c src/engine/*.c -lelf"):format(fuzz))

@@ -438,7 +438,7 @@ describe("a symbol of the kernel", function()
 end)
 
 describe("broken configurations", function()
-  it("never make anything unsafe or endless", function()
+  it("never make anything unsafe or endless #host", function()
     local directory = support.tmpdir()
     support.check_run(("cc -g -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=all -o %s/kconfig_fuzz "
       .. "spec/fuzz/kconfig_fuzz.c src/engine/*.c -lelf"):format(directory))

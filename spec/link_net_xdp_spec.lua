@@ -195,7 +195,7 @@ describe("an XDP program attached by netlink", function()
     ]])
   end)
 
-  it("is safe from any answer of rtnetlink's", function()
+  it("is safe from any answer of rtnetlink's #host", function()
     local path = support.tmpdir() .. "/netlink_fuzz"
     support.check_run(("cc -g -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=all -o %s "
       .. "spec/fuzz/netlink_fuzz.c src/engine/netlink.c src/engine/attach_tc.c src/engine/attach_xdp.c "

@@ -120,6 +120,7 @@ describe("loading a program", function()
   end
 
   it("takes the addresses of functions, wherever the instructions come from", function()
+    support.needs("5.17", "bpf_loop")
     -- r1 = 3; r2 = callback; r3 = r4 = 0; call bpf_loop; exit; callback: r0 = 0; exit
     local function calling_back(distance)
       return insn.mov(1, 3) .. insn.slot(0x18, 2, 4, 0, distance) .. insn.slot(0, 0, 0, 0, 0) .. insn.mov(3, 0)
@@ -184,6 +185,7 @@ describe("loading a program", function()
   end)
 
   it("collects unreachable programs when descriptors run out", function()
+    support.needs("5.13", "the address of a function")
     local output, status = support.run_lua([[
       local ebpf = require "ebpf"
       local process = require "spec.support.process"

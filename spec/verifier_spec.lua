@@ -280,7 +280,7 @@ describe("a process without all capabilities", function()
   end)
 end)
 
-describe("a verifier's log", function()
+describe("a verifier's log #host", function()
   local directory = "spec/verifier_logs/"
   -- What is said of a program of type xdp with license MIT that has this log.
   local logs = {

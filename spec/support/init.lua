@@ -363,6 +363,19 @@ function support.needs(since, feature, refusal)
   end
 end
 
+--- The body of a `describe`, or one with nothing but a skipped test when the running kernel is older than the feature.
+-- @usage describe("an arena", support.since("6.9", "an arena", function() ... end))
+function support.since(version, feature, body)
+  if support.kernel_is(version) then
+    return body
+  end
+  return function()
+    it("is not in this kernel", function()
+      support.needs(version, feature)
+    end)
+  end
+end
+
 --- Hands through what a call returned, like assert, but when it was refused asks `support.needs` whether it may be.
 -- @usage local link = support.granted("6.6", "tcx", ebpf.link.tcx(options))
 function support.granted(since, feature, result, message, ...)

@@ -3,12 +3,16 @@
 --   lua5.4 spec/support/run.lua lua5.4 luajit [-- spec/map_spec.lua ...]
 --
 -- EBPF_BUILD is the directory of the build (default "build"), EBPF_WRAP goes before the command of the Lua (valgrind).
+-- EBPF_WITHOUT names a tag: tests with it are left out. "host" have those whose result no kernel changes, and that take
+-- long: fuzzers of parsers, and what compiles much.
 -- With EBPF_STRICT_SKIPS=1, for kernels known to be complete, a test may be skipped only because the kernel is older
 -- than what it needs (support.needs), else it counts as failed.
 -- What each file printed is kept in <build>/test/<lua>/. The last line, also in <build>/test/total, is the sum.
 -- A file that crashes, ends early (os.exit in a test), hangs or tests nothing counts as one failure more.
 local build = os.getenv("EBPF_BUILD") or "build"
 local wrap = os.getenv("EBPF_WRAP") or ""
+local without = os.getenv("EBPF_WITHOUT")
+without = without and "--exclude-tags=" .. without or ""
 local strict_skips = os.getenv("EBPF_STRICT_SKIPS") == "1"
 local time_limit = os.getenv("EBPF_TIME_LIMIT") or "600"
 
@@ -95,8 +99,8 @@ local function run_file(lua, file)
   local log = ("%s/test/%s/%s.log"):format(build, lua, file:match("([^/]*)%.lua$"))
   local command = ("%s env LUA_PATH='lua/?.lua;lua/?/init.lua;./?.lua;./?/init.lua;;' LUA_CPATH='%s/%s/?.so;;' "
     .. "timeout -k 10 %s %s %s /usr/bin/busted --ignore-lua --output=TAP --helper=spec/support/leaks.lua "
-    .. "%s </dev/null >%s 2>&1")
-    :format(isolation, build, lua, time_limit, wrap, lua, file, log)
+    .. "%s %s </dev/null >%s 2>&1")
+    :format(isolation, build, lua, time_limit, wrap, lua, without, file, log)
   local started = os.time()
   local status = execute(command)
   local sum, plan, shown = parse_tap(log)

@@ -2,7 +2,7 @@
 # What runs in the virtual machine, on the host's files and on its copy of the tree: the suite.
 . "$(dirname "$0")/parameters"
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LANG=C
-export EBPF_TIME_LIMIT EBPF_STRICT_SKIPS=1
+export EBPF_TIME_LIMIT EBPF_STRICT_SKIPS=1 EBPF_WITHOUT=host
 
 mount -t tmpfs tmpfs /run
 mkdir -p /dev/pts /dev/shm

@@ -6,8 +6,9 @@
 # The guest sees the host's files, read-only under a file system in memory, so the same tools, Luas and objects serve on
 # every kernel; only the kernel and its modules are others. EBPF_BUILD is the directory of the build, VM_CACHE where the
 # kernels are kept, VM_TIME_LIMIT how many seconds one kernel may take.
-# The logs are in <build>/vm/run/<series>/. Prints what spec/support/run.lua prints there, and a line for each kernel;
-# exits with 1 when a test failed or a machine did not come to its end.
+# In <build>/vm/run/<series>/ are the logs, and "result": the counts, behind "out of time:" where the machine had to be
+# stopped. Prints what spec/support/run.lua prints there, and a line for each kernel; exits with 1 when a test failed or
+# a machine did not come to its end.
 set -eu
 build=$(realpath "${EBPF_BUILD:-build}")
 cache=${VM_CACHE:-$build/vm}
@@ -46,7 +47,7 @@ make_initramfs() { # directory release
 
 # TCG corrupts memory with more than one CPU that has cmpxchg16b, and without it parts of BPF do not work.
 boot() { # directory
-	timeout -k 10 "${VM_TIME_LIMIT:-1800}" qemu-system-x86_64 -accel "${VM_ACCEL:-tcg}" -cpu max -smp 2 -m 3072 \
+	timeout -k 10 "${VM_TIME_LIMIT:-1800}" qemu-system-x86_64 -accel "${VM_ACCEL:-tcg}" -cpu max -smp 2 -m 1536 \
 		-display none -no-reboot -nodefaults -nic none \
 		-serial "file:$1/console" -serial stdio \
 		-fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap \
@@ -55,6 +56,21 @@ boot() { # directory
 		-device virtio-9p-pci,fsdev=logs,mount_tag=logs \
 		-kernel "$kernel/vmlinuz" -initrd "$1/initramfs.cpio" \
 		-append "console=ttyS0 quiet panic=-1 maxcpus=1 lsm=lockdown,yama,integrity,bpf" </dev/null
+}
+
+# What came of it, in the words of the last line of the suite.
+result() { # directory, exit status of the machine
+	if [ -f "$1/logs/total" ]; then
+		cat "$1/logs/total"
+	elif [ "$2" -eq 124 ]; then
+		printf 'out of time: '
+		awk '/_spec.lua +[0-9]+ passed/ { passed += $3; failed += $5; skipped += $7 }
+			END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$1/output"
+	else
+		echo "the machine ended with status $2 before the suite did; the last words of its kernel:" >&2
+		tail -n 20 "$1/console" | tr -d '\r' >&2
+		echo "0 passed, 1 failed, 0 skipped"
+	fi
 }
 
 status=0
@@ -76,19 +92,16 @@ for series in $kernels; do
 	END
 	make_initramfs "$run" "$release"
 	echo "== Linux $release"
-	ended=0
-	boot "$run" || ended=$?
-	if [ -f "$run/logs/total" ]; then
-		counts=$(cat "$run/logs/total")
-	else
-		echo "the machine ended with status $ended before the suite did; the last words of its kernel:"
-		tail -n 20 "$run/console" | tr -d '\r'
-		counts="0 passed, 1 failed, 0 skipped"
-	fi
-	case $counts in *" 0 failed"*) ;; *) status=1 ;; esac
-	summary="$summary$(printf '%-7s %s: %s' "$series" "$release" "$counts")
+	{
+		ended=0
+		boot "$run" || ended=$?
+		echo "$ended" >"$run/ended"
+	} | tee "$run/output"
+	result "$run" "$(cat "$run/ended")" >"$run/result"
+	grep -qE '^[0-9]+ passed, 0 failed' "$run/result" || status=1
+	summary="$summary$(printf '%-5s %s: %s' "$series" "$release" "$(cat "$run/result")")
 "
 	rm -rf "$run/initramfs" "$run/initramfs.cpio"
 done
-echo "$summary"
+printf "%s" "$summary"
 exit $status
