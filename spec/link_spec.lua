@@ -154,7 +154,10 @@ describe("a link", function()
       assert.is_false(again:is_pinned())
       assert.is_true(fires(collection))
       again:close()
-      assert.is_false(fires(collection))
+      -- The kernel gives up a pin after a grace period.
+      assert.is_true(support.wait_until(function()
+        return not fires(collection)
+      end))
     end)
 
     it("is no map and no program", function()
@@ -198,7 +201,7 @@ describe("a link", function()
 
     it("tells the program its cookie", function()
       local cookie = "0xfedcba9876543210"
-      local link = assert(ebpf.link.tracepoint {
+      local link = support.granted("5.15", "the cookie of a tracepoint", ebpf.link.tracepoint {
         program = program, group = "task", name = "task_rename", cookie = cookie,
       })
       rename()
@@ -230,9 +233,11 @@ describe("a link", function()
       local link = assert(program:attach())
       local info = link:info()
       assert.equal("perf_event", info.type)
-      assert.equal(program:info().id, info.prog_id)
-      if info.tracepoint then -- Linux 6.6
-        assert.equal("task_rename", info.tracepoint)
+      if info.id then -- Linux 5.15
+        assert.equal(program:info().id, info.prog_id)
+      end
+      if info.tracepoint then -- Linux 6.6, or no link of the kernel's
+        assert.equal(info.id and "task_rename" or "task/task_rename", info.tracepoint)
       end
       link:close()
     end)
@@ -556,7 +561,9 @@ describe("a link", function()
       print(select(2, ebpf.link.tracepoint { program = program, group = "task", name = "task_rename" }))
       print(select(2, ebpf.link_from_id(1)))
       print(pcall(ebpf.link_ids()))
-    ]]):format(path), support.unprivileged)
+    ]]):format(path), function(command)
+      return support.unprivileged(command, { "bpf" })
+    end)
     assert(collection.programs.event:unpin())
     assert.equal(0, status, output)
     local perf, by_id, ids = output:match("^([^\n]*)\n([^\n]*)\n([^\n]*)")
@@ -568,6 +575,7 @@ describe("a link", function()
   end)
 
   it("takes back the files of links that nobody holds when there are no more", function()
+    support.needs("6.10", "attaching a program to a raw tracepoint more than once")
     support.tracefs()
     local output, status = support.run_lua(([[
       local ebpf = require "ebpf"
