@@ -255,4 +255,82 @@ describe("instructions from text", function()
       end
     end
   end)
+
+  it("read packets", function()
+    local packet = ("\0"):rep(14) .. "\1\2\3\4\5\6\7\8" .. ("\0"):rep(42)
+    for text, expected in pairs {
+      ["r0 = *(u8 *)skb[15]"] = 0x02,
+      ["r0 = *(u16 *)skb[16]"] = 0x0304,
+      ["r0 = *(u32 *)skb[18]"] = 0x05060708,
+      ["r7 = 14; r0 = *(u8 *)skb[r7]"] = 0x01,
+      ["r7 = 14; r0 = *(u16 *)skb[r7 + 2]"] = 0x0304,
+      ["r7 = 20; r0 = *(u32 *)skb[r7 + -6]"] = 0x01020304,
+    } do
+      local p = support.closing(assert(ebpf.new_program {
+        type = "sched_cls", license = "GPL", instructions = asm.parse("r6 = r1; " .. text .. "; exit"),
+      }))
+      assert.equal(expected, (assert(p:test(packet))), text)
+    end
+  end)
+
+  it("call functions, also by their addresses", function()
+    local p, message = ebpf.new_program { type = "sched_cls", license = "GPL", instructions = asm.parse [[
+      main:
+        *(u64 *)(r10 - 8) = 0
+        r1 = 10
+        r2 = func add ll
+        r3 = r10
+        r3 += -8
+        r4 = 0
+        call bpf_loop
+        r1 = *(u64 *)(r10 - 8)
+        call double
+        exit
+      add:                          // the number of the turn, and the pointer to the sum
+        r3 = *(u64 *)(r2 + 0)
+        r3 += r1
+        *(u64 *)(r2 + 0) = r3
+        r0 = 0
+        exit
+      double:
+        r0 = r1
+        r0 *= 2
+        exit
+    ]] }
+    if not p and older_than("5.17") then
+      support.pending("bpf_loop: " .. message)
+    end
+    assert.equal(2 * 45, (assert(support.closing(assert(p, message)):test(("\0"):rep(64)))))
+  end)
+
+  it("cast pointers between address spaces", function()
+    local arena, message = ebpf.new_map { type = "arena", name = "arena", max_entries = 4, flags = 0x400 }
+    if not arena then
+      support.pending("arenas: " .. message)
+    end
+    support.closing(arena)
+    local list = assert(asm.parse [[
+      r1 = map arena ll
+      r2 = 0
+      r3 = 1
+      r4 = -1
+      r5 = 0
+      call bpf_arena_alloc_pages
+      r6 = r0
+      r0 = 1
+      if r6 == 0 goto out
+      r6 = addr_space_cast(r6, 0, 1)
+      *(u64 *)(r6 + 8) = 77
+      r0 = *(u64 *)(r6 + 8)
+      r6 = addr_space_cast(r6, 1, 0)
+    out:
+      exit
+    ]])
+    assert(list:rewrite_map("arena", arena))
+    local sleepable = 16
+    local p = support.closing(assert(ebpf.new_program {
+      type = "syscall", flags = sleepable, license = "GPL", instructions = list,
+    }))
+    assert.equal(77, assert(p:run { context = ("\0"):rep(8) }).retval)
+  end)
 end)

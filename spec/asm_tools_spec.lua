@@ -196,6 +196,36 @@ describe("what bpftool prints", function()
   end)
 end)
 
+describe("what the verifier prints", function()
+  it("is read", function()
+    local checked = 0
+    for _, object in ipairs { "program_basic", "calls", "variables", "core_kernel", "perf_output" } do
+      local spec = assert(ebpf.load_spec(support.fixture(object)))
+      for name, program in pairs(spec.programs) do
+        local coll = ebpf.load(spec, { programs = { name }, log_level = 2 })
+        local log = coll and coll.programs[name]:verifier_log() or ""
+        for line in log:gmatch("[^\n]+") do
+          local index, opcode = line:match("^(%d+): %((%x%x)%) ")
+          if index then
+            local read = assert(asm.parse(line))[1]
+            local loaded = program.instructions[tonumber(index) + 1]
+            assert.equal(tonumber(opcode, 16), read.code)
+            assert.same({ loaded.code, loaded.dst }, { read.code, read.dst }, line)
+            if loaded.class ~= "ld" and loaded.op ~= "call" and object ~= "core_kernel" then
+              assert.same({ loaded.src, loaded.off, loaded.imm }, { read.src, read.off, read.imm }, line)
+            end
+            checked = checked + 1
+          end
+        end
+        if coll then
+          coll:close()
+        end
+      end
+    end
+    assert.is_true(checked > 500, checked)
+  end)
+end)
+
 describe("every program of the running system", function()
   it("gives the same bytes again", function()
     local objects = {}
