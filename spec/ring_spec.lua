@@ -253,9 +253,11 @@ describe("a ring reader", function()
     local reader, emit = new { type = "event", int64 = "number" }
     local numbers = {}
     local co = coroutine.wrap(function()
-      local step = reader:samples() -- PUC 5.1 cannot yield in a generic for
-      for event in function() return (step()) end do
+      local step = reader:samples()
+      local event = step()
+      while event do -- PUC 5.1 cannot yield in a generic for
         numbers[#numbers + 1] = event.number
+        event = step()
       end
       return "ended"
     end)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fields of samples without the samples: available("pid", "ts"). Numbers and booleans are read in
- * the ring itself and nothing is allocated; where a field is a string, a table or a cdata, the
- * sample is copied first, for the reasons said in reader_read.c.
+ * the ring itself and nothing is allocated; where a field is a bitfield, a string, a table or a
+ * cdata, the sample is copied first, for the reasons said in reader_read.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "rooms.h"
 
 /* Pushes the number or boolean at some address. */
-typedef void push_function(lua_State *L, const unsigned char *at, enum int64_mode int64);
+typedef void push_function(lua_State *L, const unsigned char *at);
 
 /* A C function may push so many values without asking for room, and more than the fields. */
 enum { FIELDS_MAX = LUA_MINSTACK - 4 };
@@ -30,122 +30,148 @@ struct fields {
 	uint32_t count;
 	uint32_t end; /* the last byte of any */
 	uint32_t size; /* of a sample, at least */
-	bool in_place; /* nothing is allocated */
+	bool in_place; /* all have a function, and nothing is allocated */
 	struct field fields[];
 };
 
-static void push_u8(lua_State *L, const unsigned char *at, enum int64_mode int64)
+static void push_u8(lua_State *L, const unsigned char *at)
 {
 	uint8_t value;
 
-	(void)int64;
 	memcpy(&value, at, sizeof(value));
 	lua_pushinteger(L, (lua_Integer)value);
 }
 
-static void push_u16(lua_State *L, const unsigned char *at, enum int64_mode int64)
+static void push_u16(lua_State *L, const unsigned char *at)
 {
 	uint16_t value;
 
-	(void)int64;
 	memcpy(&value, at, sizeof(value));
 	lua_pushinteger(L, (lua_Integer)value);
 }
 
-static void push_u32(lua_State *L, const unsigned char *at, enum int64_mode int64)
+static void push_u32(lua_State *L, const unsigned char *at)
 {
 	uint32_t value;
 
-	(void)int64;
 	memcpy(&value, at, sizeof(value));
 	lua_pushinteger(L, (lua_Integer)value);
 }
 
-static void push_u64(lua_State *L, const unsigned char *at, enum int64_mode int64)
+static void push_u64(lua_State *L, const unsigned char *at)
 {
 	uint64_t value;
 
-	(void)int64;
 	memcpy(&value, at, sizeof(value));
-	compat_push_u64(L, value, int64);
+	compat_push_u64(L, value, INT64_EXACT);
 }
 
-static void push_i8(lua_State *L, const unsigned char *at, enum int64_mode int64)
+static void push_u64_number(lua_State *L, const unsigned char *at)
+{
+	uint64_t value;
+
+	memcpy(&value, at, sizeof(value));
+	compat_push_u64(L, value, INT64_NUMBER);
+}
+
+static void push_u64_double(lua_State *L, const unsigned char *at)
+{
+	uint64_t value;
+
+	memcpy(&value, at, sizeof(value));
+	compat_push_u64(L, value, INT64_DOUBLE);
+}
+
+static void push_i8(lua_State *L, const unsigned char *at)
 {
 	int8_t value;
 
-	(void)int64;
 	memcpy(&value, at, sizeof(value));
 	lua_pushinteger(L, (lua_Integer)value);
 }
 
-static void push_i16(lua_State *L, const unsigned char *at, enum int64_mode int64)
+static void push_i16(lua_State *L, const unsigned char *at)
 {
 	int16_t value;
 
-	(void)int64;
 	memcpy(&value, at, sizeof(value));
 	lua_pushinteger(L, (lua_Integer)value);
 }
 
-static void push_i32(lua_State *L, const unsigned char *at, enum int64_mode int64)
+static void push_i32(lua_State *L, const unsigned char *at)
 {
 	int32_t value;
 
-	(void)int64;
 	memcpy(&value, at, sizeof(value));
 	lua_pushinteger(L, (lua_Integer)value);
 }
 
-static void push_i64(lua_State *L, const unsigned char *at, enum int64_mode int64)
+static void push_i64(lua_State *L, const unsigned char *at)
 {
 	int64_t value;
 
-	(void)int64;
 	memcpy(&value, at, sizeof(value));
-	compat_push_i64(L, value, int64);
+	compat_push_i64(L, value, INT64_EXACT);
 }
 
-static void push_bool(lua_State *L, const unsigned char *at, enum int64_mode int64)
+static void push_i64_number(lua_State *L, const unsigned char *at)
+{
+	int64_t value;
+
+	memcpy(&value, at, sizeof(value));
+	compat_push_i64(L, value, INT64_NUMBER);
+}
+
+static void push_i64_double(lua_State *L, const unsigned char *at)
+{
+	int64_t value;
+
+	memcpy(&value, at, sizeof(value));
+	compat_push_i64(L, value, INT64_DOUBLE);
+}
+
+static void push_bool(lua_State *L, const unsigned char *at)
 {
 	uint8_t value;
 
-	(void)int64;
 	memcpy(&value, at, sizeof(value));
 	lua_pushboolean(L, value != 0);
 }
 
-static void push_float(lua_State *L, const unsigned char *at, enum int64_mode int64)
+static void push_float(lua_State *L, const unsigned char *at)
 {
 	float value;
 
-	(void)int64;
 	memcpy(&value, at, sizeof(value));
 	lua_pushnumber(L, (lua_Number)value);
 }
 
-static void push_double(lua_State *L, const unsigned char *at, enum int64_mode int64)
+static void push_double(lua_State *L, const unsigned char *at)
 {
 	double value;
 
-	(void)int64;
 	memcpy(&value, at, sizeof(value));
 	lua_pushnumber(L, (lua_Number)value);
 }
 
-static push_function *function_for(const struct layout_node *node)
+/* NULL where there is none. */
+static push_function *function_for(const struct layout_node *node, enum int64_mode int64)
 {
 	/* By the logarithm of the size. */
-	static push_function *const unsigned_ones[] = {push_u8, push_u16, push_u32, push_u64};
-	static push_function *const signed_ones[] = {push_i8, push_i16, push_i32, push_i64};
+	static push_function *const unsigned_ones[] = {push_u8, push_u16, push_u32};
+	static push_function *const signed_ones[] = {push_i8, push_i16, push_i32};
+	static push_function *const u64_by_mode[] = {push_u64, push_u64_number, push_u64_double};
+	static push_function *const i64_by_mode[] = {push_i64, push_i64_number, push_i64_double};
 
 	if (node->bits)
 		return NULL;
 	switch (node->kind) {
 	case LAYOUT_UINT:
-		return unsigned_ones[__builtin_ctz(node->size)];
+		return node->size == 8 ? u64_by_mode[int64]
+				       : unsigned_ones[__builtin_ctz(node->size)];
 	case LAYOUT_INT:
-		return signed_ones[__builtin_ctz(node->size)];
+		return node->size == 8 ? i64_by_mode[int64]
+				       : signed_ones[__builtin_ctz(node->size)];
 	case LAYOUT_BOOL:
 		return push_bool;
 	case LAYOUT_FLOAT:
@@ -155,27 +181,14 @@ static push_function *function_for(const struct layout_node *node)
 	}
 }
 
-/* Whether pushing the field may allocate, so that the sample might be gone before the next. */
-static bool allocates(const struct field *field, enum int64_mode int64)
-{
-	const struct layout_node *node = &field->node;
-
-	if (!COMPAT_HAS_INTEGERS && int64 == INT64_EXACT && node->kind <= LAYOUT_INT &&
-		node->size == sizeof(uint64_t))
-		return true;
-	return node->kind > LAYOUT_FLOAT;
-}
-
 /* Pushes all fields, of the sample at `bytes`. */
-static inline __attribute__((always_inline)) void push_fields(
-	lua_State *L, const struct fields *f, const unsigned char *bytes)
+static void push_fields(lua_State *L, const struct fields *f, const unsigned char *bytes)
 {
 	const struct field *field = f->fields, *end = field + f->count;
-	enum int64_mode int64 = (enum int64_mode)f->r->codec.int64;
 
 	for (; field < end; field++) {
 		if (field->push)
-			field->push(L, bytes + field->offset, int64);
+			field->push(L, bytes + field->offset);
 		else
 			codec_push_field(L, &f->r->codec, lua_upvalueindex(2), &field->node, bytes);
 	}
@@ -240,6 +253,7 @@ static inline int quick_next(
 	lua_State *L, bool (*peek_quickly)(const struct ring *, struct ring_sample *), bool wraps)
 {
 	const struct fields *f = lua_touserdata(L, lua_upvalueindex(1));
+	const struct field *field = f->fields, *end = field + f->count;
 	struct reader *reader = &f->r->reader;
 	struct ring *ring = reader->ring;
 	const unsigned char *bytes;
@@ -253,7 +267,8 @@ static inline int quick_next(
 	/* A value that no number holds raises, for this sample only: advance first. But the
 	 * space is given back after the last field is read. */
 	ring_advance(ring, &sample);
-	push_fields(L, f, bytes);
+	for (; field < end; field++)
+		field->push(L, bytes + field->offset);
 	reader_settle(reader, ring);
 	lua_pushinteger(L, (lua_Integer)ring->source);
 	return (int)f->count + 1;
@@ -269,6 +284,12 @@ static int perf_fields_next(lua_State *L)
 	return quick_next(L, perf_ring_peek_quickly, true);
 }
 
+/* Whether 64-bit integers are allocated. */
+static bool makes_cdata(const struct codec *codec)
+{
+	return !COMPAT_HAS_INTEGERS && codec->int64 == INT64_EXACT;
+}
+
 /* Reads the name at `arg` into the next field; raises when the type does not have it. */
 static void add_field(lua_State *L, struct fields *f, int arg)
 {
@@ -282,13 +303,14 @@ static void add_field(lua_State *L, struct fields *f, int arg)
 	if (layout_find(codec->layout, path, &field->node, &err) < 0)
 		luaL_argerror(L, arg, err.text);
 	field->offset = field->node.offset;
-	field->push = function_for(&field->node);
+	field->push = function_for(&field->node, (enum int64_mode)codec->int64);
 	/* A bitfield may end in the byte after its declared type. */
 	if (f->end < field->offset + field->node.size + 1)
 		f->end = field->offset + field->node.size + 1;
 	if (f->end > codec->size)
 		f->end = codec->size;
-	if (allocates(field, (enum int64_mode)codec->int64))
+	if (!field->push || (makes_cdata(codec) && field->node.size == sizeof(uint64_t) &&
+				    field->node.kind <= LAYOUT_INT))
 		f->in_place = false;
 	f->count++;
 }
