@@ -246,6 +246,15 @@ describe("a program made of instructions", function()
     assert.equal(errno.EINVAL, code)
   end)
 
+  it("has a reason without a place where the log is one of statistics", function()
+    local program, message, _, log = ebpf.new_program({ name = "x", type = "xdp", license = "GPL",
+      instructions = ebpf.asm.parse "exit" }, { log_level = 4 })
+    assert.is_nil(program)
+    assert.matches("\nverification time ", log)
+    assert.equal('load program "x": permission denied (EACCES): R0 !read_ok: the register has no value on this path (2 '
+      .. "more lines in the log)", message)
+  end)
+
   it("has the names of its functions in the message", function()
     local list = assert(ebpf.asm.parse "main: r6 = r1; call helper; exit; helper: r0 = r6; exit")
     local program, message = ebpf.new_program { name = "two", type = "xdp", license = "GPL", instructions = list }

@@ -326,7 +326,7 @@ static int load_failed(lua_State *L, const struct prog_log *log, const struct er
  * needs are not there (see externs.h). EBADF: a map referred to is closed, or the attach_target.
  * ENOEXEC: the
  * instructions are for a machine of the other byte order. EACCES, EINVAL and others: the
- * verifier's or the kernel's; the message has the log's last words, or what is missing.
+ * verifier's or the kernel's; the message sums up why, where in the source, and what to do.
  */
 static int new_program(lua_State *L)
 {

@@ -307,6 +307,9 @@ static void explain_log(struct telling *t, const char *log)
 	} else {
 		error_append(t->err, ": ");
 		t->told = verifier_log_append_reason(&t->log, t->err);
+		if (!t->told)
+			error_append(
+				t->err, "the log does not say why: see it whole, at log_level 1");
 	}
 	append_place(t);
 	if (!poisoned)

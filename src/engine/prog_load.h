@@ -52,7 +52,7 @@ struct prog_log {
 
 void prog_log_free(struct prog_log *log);
 
-/* Returns the fd, or -1 with an error that has the log's last words. Either way the log is in
+/* Returns the fd, or -1 with an error that says why (see prog_explain.h). Either way the log is in
  * `log`, when one was asked for or loading failed. */
 int prog_load(const struct prog_load *spec, struct prog_log *log, struct error *err);
 
