@@ -343,7 +343,7 @@ void verifier_log_read(struct verifier_log *log, const char *text)
 uint32_t verifier_log_append(const struct verifier_span *part, struct error *err)
 {
 	size_t i, used = 0, most = SPAN_MOST, left = ERROR_TEXT_SIZE - 1 - strlen(err->text);
-	char text[SPAN_MOST + 1];
+	char text[SPAN_MOST + 1] = "";
 	uint32_t lines = part->length != 0;
 	bool gap = false;
 	char c;
