@@ -4,8 +4,10 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -215,6 +217,16 @@ static int net_get(lua_State *L)
 	return answer(L, ret < 0 ? ret : value);
 }
 
+/* enter(path): moves this process to the network namespace of that file */
+static int net_enter(lua_State *L)
+{
+	int fd = open(luaL_checkstring(L, 1), O_RDONLY | O_CLOEXEC);
+	int ret = fd < 0 ? fd : setns(fd, CLONE_NEWNET);
+
+	close(fd);
+	return answer(L, ret);
+}
+
 static int net_close(lua_State *L)
 {
 	return answer(L, close((int)luaL_checkinteger(L, 1)));
@@ -239,6 +251,7 @@ int luaopen_net(lua_State *L)
 		{"peer", net_peer},
 		{"set", net_set},
 		{"get", net_get},
+		{"enter", net_enter},
 		{"close", net_close},
 	};
 	static const struct {

@@ -18,17 +18,6 @@ end
 
 local net = assert(package.loadlib(path, "luaopen_net"))()
 
-net.kernel = support.read_file("/proc/sys/kernel/osrelease"):match("%S+")
-
---- Whether the running kernel is at least of that version, as "5.15".
-function net.kernel_is(version)
-  local function number(text)
-    local major, minor = text:match("^(%d+)%.(%d+)")
-    return major * 1000 + minor
-  end
-  return number(net.kernel) >= number(version)
-end
-
 -- What each script begins with.
 local prelude = [[
 local ebpf = require "ebpf"
@@ -36,10 +25,10 @@ local support = require "spec.support"
 local net = require "spec.support.net"
 local errno, link = ebpf.errno, ebpf.link
 
--- The result of a call that needs that Linux at least; on older ones the script ends and the test is skipped.
+-- What a call returns that needs that Linux, or else ends the script: see support.needs.
 local function since(version, ok, message, ...)
-  if ok == nil and not net.kernel_is(version) then
-    io.write(("skip: it needs Linux %%s, this is %%s: %%s"):format(version, net.kernel, message))
+  if ok == nil then
+    io.write(("needs %%s: %%s"):format(version, message))
     os.exit(0)
   end
   return ok, message, ...
@@ -107,7 +96,7 @@ end
 -- @param programs names of the fixture's programs to load, as an array
 -- @param body the script
 -- @param options nil or {fixture = "link_net", cgroup = path of one to run in, wrap = function(command) -> command,
--- since = version of the Linux that has such programs}
+-- since = version of the Linux that has such programs, feature = what support.needs is told}
 function net.run(programs, body, options)
   options = options or {}
   local names = {}
@@ -125,8 +114,9 @@ function net.run(programs, body, options)
     end
     return support.in_netns(netns, command)
   end)
-  if output:find("^skip: ") then
-    return support.pending(output:sub(7))
+  local version, refusal = output:match("^needs ([%d.]+): (.*)$")
+  if version then
+    support.needs(version, options.feature or "it", refusal)
   end
   if status ~= 0 or output ~= "well" then
     error(("exit status %d: %s"):format(status, output), 2)
