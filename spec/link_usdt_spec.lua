@@ -170,6 +170,10 @@ describe("a link to a statically defined tracepoint", function()
     local link = support.granted("6.6", "uprobe_multi", attach("twice", { program = own.programs.point_multi }))
     assert.equal(2, tonumber(seen(own).count))
     link:close()
+    link = assert(attach("watched", { program = own.programs.point_multi })) -- which has a counter
+    assert.equal(1, tonumber(seen(own).count))
+    link:close()
+    assert.is_nil(seen(own))
   end)
 
   it("says why it cannot be", function()
