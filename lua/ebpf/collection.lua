@@ -398,7 +398,7 @@ local function create_maps(loading, chosen)
     elseif wanted.pinning == "by_name" and not options.pin_path then
       return nil, ('load map "%s": it is pinned by name: the option pin_path must say where'):format(name), EINVAL
     else
-      local map_options = { pin_path = options.pin_path }
+      local map_options = { pin_path = options.pin_path, token = options.token }
       maps[name], message, errno, loading.reopened[name] = map.new(wanted, map_options, loading.handles)
     end
     if not maps[name] then
@@ -458,7 +458,7 @@ local function load_program(loading, name)
     end
   end
   local log_options = { log_level = loading.options.log_level, log_size = loading.options.log_size,
-    kernel_btf = loading.options.kernel_btf }
+    kernel_btf = loading.options.kernel_btf, token = loading.options.token }
   return core.new_program(copy, log_options, loading.handles)
 end
 
@@ -572,7 +572,9 @@ local function load(self, options, file)
     functions = {}, targets = {} }
   local called, ok, message, errno, log = pcall(load_all, loading)
   for _, handle in pairs(loading.handles) do
-    handle:close()
+    if handle ~= options.token then
+      handle:close()
+    end
   end
   if called and ok then
     link_user.remember(loading.programs, loading.maps)
@@ -591,7 +593,7 @@ local function load(self, options, file)
 end
 
 local load_options = { maps = true, programs = true, pin_path = true, log_level = true, log_size = true,
-  kernel_btf = true, kconfig = true, attach_target = true }
+  kernel_btf = true, kconfig = true, attach_target = true, token = true }
 local types_of_options = { maps = "table", programs = "table", pin_path = "string", kconfig = "string" }
 
 local function wrong_integer(options, field, least, most)
@@ -640,6 +642,9 @@ local function wrong_options(self, options)
     and not pcall(core.methods.btf.is_closed, options.kernel_btf) then
     return "option 'kernel_btf': path, BTF or its bytes expected"
   end
+  if options.token ~= nil and not pcall(core.methods.token.is_closed, options.token) then
+    return "option 'token': Token expected"
+  end
   return wrong_integer(options, "log_level", 0, 2 ^ 32 - 1) or wrong_integer(options, "log_size", 128, 2 ^ 30 - 1)
 end
 
@@ -684,6 +689,7 @@ end
 ---running kernel's for the variables in section .kconfig
 ---@field attach_target? ebpf.Program|table<string, ebpf.Program> whose function programs of type ext replace; of a
 ---table, that of the program of that name, which may also trace it
+---@field token? ebpf.Token loads maps, BTF and programs with what that delegates
 
 --- Puts what the spec describes into the kernel: the maps with their contents, then the programs. The spec stays as it
 -- is, and can be loaded any number of times. When anything fails, all that was created is closed. Instructions that

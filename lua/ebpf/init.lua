@@ -18,6 +18,7 @@ local reader = require "ebpf.reader"
 local spec = require "ebpf.spec"
 local symbols = require "ebpf.symbols"
 local system = require "ebpf.system"
+local token = require "ebpf.token"
 local types = require "ebpf.types"
 local wait = require "ebpf.wait"
 
@@ -42,6 +43,8 @@ local ebpf = {
   load_pinned_program = program.load_pinned_program,
   program_from_id = program.program_from_id,
   program_ids = program.program_ids,
+
+  new_token = token.new_token,
 
   features = features,
   doctor = doctor.doctor,

@@ -196,8 +196,8 @@ local function complete(new, spec, handles)
 end
 
 --- Creates a map, with its contents when they are plain data.
-local function create(spec, handles)
-  local new, message, errno = core.new_map(spec, handles)
+local function create(spec, handles, token)
+  local new, message, errno = core.new_map(spec, handles, token)
   if not new then
     return nil, message, errno
   end
@@ -282,7 +282,8 @@ local function open_for(spec, path)
 end
 
 --- The map pinned under the spec's name, or a new one that is pinned there.
-local function open_or_create(spec, pin_path, handles)
+local function open_or_create(spec, options, handles)
+  local pin_path = options.pin_path
   local path = pin_path .. "/" .. (spec.name:gsub("%.", "_"))
   local found, message, errno = open_for(spec, path)
   if found then
@@ -290,7 +291,7 @@ local function open_or_create(spec, pin_path, handles)
   elseif errno ~= ENOENT then
     return nil, message, errno
   end
-  found, message, errno = create(spec, handles)
+  found, message, errno = create(spec, handles, options.token)
   if not found then
     return nil, message, errno
   end
@@ -309,13 +310,17 @@ local function open_or_create(spec, pin_path, handles)
   return nil, message, errno
 end
 
-local new_options = { pin_path = true }
+local new_options = { pin_path = true, token = true }
+
+---@class ebpf.MapOptions
+---@field pin_path? string a directory of a BPF file system; made if it alone is missing
+---@field token? ebpf.Token creates it with what that delegates
 
 --- Creates a map after a spec, which stays as it is. Its contents are put in, unless they are names of maps or
 -- programs, and it is frozen if the spec says so. With `pinning = "by_name"` the map pinned as <pin_path>/<name> is
 -- opened instead, if there is one that suits the spec, else the new one is pinned there.
 ---@param spec ebpf.MapSpec|table
----@param options? {pin_path: string} a directory of a BPF file system; made if it alone is missing
+---@param options? ebpf.MapOptions
 ---@param handles? table begun empty, where loading a collection keeps the BTF that its maps and programs share
 ---@return ebpf.Map? map
 ---@return string? message
@@ -324,9 +329,12 @@ local new_options = { pin_path = true }
 function map.new(spec, options, handles)
   if options then
     abi.check_fields("new_map options", options, new_options)
+    if options.token ~= nil and not pcall(core.methods.token.is_closed, options.token) then
+      error("new_map: option 'token': Token expected", 2)
+    end
   end
   if type(spec) ~= "table" or spec.pinning == nil or spec.pinning == "none" then
-    return create(spec, handles)
+    return create(spec, handles, options and options.token)
   end
   if spec.pinning ~= "by_name" then
     error(("new_map: pinning must be 'none' or 'by_name', not '%s'"):format(tostring(spec.pinning)), 2)
@@ -337,7 +345,7 @@ function map.new(spec, options, handles)
   if not spec.name or spec.name == "" then
     error("new_map: a map that is pinned by name needs a name", 2)
   end
-  return open_or_create(spec, options.pin_path, handles)
+  return open_or_create(spec, options, handles)
 end
 
 local open_fields = { key = true, value = true, int64 = true, read_only = true, write_only = true }

@@ -7,6 +7,7 @@
 #include "../engine/btf_upload.h"
 #include "../engine/sys.h"
 #include "rooms.h"
+#include "token.h"
 
 static int handle_gc(lua_State *L);
 
@@ -81,6 +82,13 @@ static struct btf_handle *find(lua_State *L, int index, struct btf *types, bool 
 	return h;
 }
 
+static int upload(lua_State *L, int index, struct btf_handle *h, struct error *err)
+{
+	int token = token_fd(L, index, err);
+
+	return token < 0 ? -1 : btf_upload(h->types, token, &h->lost, err);
+}
+
 const struct btf_handle *btf_handle_open(
 	lua_State *L, int index, struct btf *types, struct error *err)
 {
@@ -90,11 +98,11 @@ const struct btf_handle *btf_handle_open(
 
 	if (!is_new)
 		return h;
-	fd = btf_upload(types, &h->lost, err);
+	fd = upload(L, index, h, err);
 	if (fd < 0 && handle_reclaimed(L, -err->code))
-		fd = btf_upload(types, &h->lost, err);
+		fd = upload(L, index, h, err);
 	h->handle.fd = fd < 0 ? -1 : fd;
-	if (fd < 0 && (err->code == EMFILE || err->code == ENFILE)) {
+	if (fd < 0 && (err->code == EMFILE || err->code == ENFILE || err->code == EBADF)) {
 		lua_pushlightuserdata(L, types);
 		lua_pushnil(L);
 		lua_rawset(L, index);

@@ -24,8 +24,9 @@ bool btf_handle_table(lua_State *L, int index);
 void btf_handle_close_all(lua_State *L, int index);
 
 /* The handle of `types` in the table at `index`, put there and into the kernel at the first call;
- * it is good for as long as the table. Something else must hold `types` meanwhile. NULL with an error when file descriptors ran out. A kernel
- * that refuses BTF, or this one, gives a closed handle: most can be loaded without. */
+ * it is good for as long as the table. Something else must hold `types` meanwhile. NULL with an error
+ * when file descriptors ran out, or the token in the table is closed. A kernel that refuses BTF, or
+ * this one, gives a closed handle: most can be loaded without. */
 const struct btf_handle *btf_handle_open(
 	lua_State *L, int index, struct btf *types, struct error *err);
 

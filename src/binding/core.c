@@ -27,6 +27,7 @@ static void (*const rooms[])(lua_State *L) = {
 	extern_set_register,
 	features_register,
 	system_register,
+	token_register,
 	NULL,
 };
 

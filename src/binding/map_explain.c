@@ -5,6 +5,7 @@
 #include "../engine/features.h"
 #include "../engine/names.h"
 #include "../engine/probe.h"
+#include "../engine/token.h"
 #include "failure.h"
 #include "map_new.h"
 
@@ -62,8 +63,16 @@ int map_create_failure(lua_State *L, const struct abi_map_create *attr, int code
 	struct error err;
 
 	error_errno(&err, code, "create map \"%s\"", name);
+	if (attr->map_token_fd < 0)
+		error_append(&err, ": the token is closed");
 	if (err.code == EINVAL)
 		error_append(&err, ": %s", explain_invalid(attr));
-	probe_explain_privilege(&err, map_needs(attr->map_type));
+	token_explain(&err, attr->map_token_fd,
+		&(struct token_use){
+			.command = BPF_MAP_CREATE,
+			.map_type = attr->map_type,
+			.needs_btf = map_is_storage(attr->map_type),
+			.needs = map_needs(attr->map_type),
+		});
 	return failure_push(L, &err);
 }

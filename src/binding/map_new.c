@@ -19,10 +19,11 @@
 #include "pin.h"
 #include "rooms.h"
 #include "struct_ops.h"
+#include "token.h"
 #include "type.h"
 
 /* Stack indices in core.new_map(). */
-enum { SPEC = 1, HANDLES };
+enum { SPEC = 1, HANDLES, TOKEN };
 
 enum { KERNEL_ENOTSUPP = 524 }; /* which no header of user space has */
 
@@ -294,9 +295,11 @@ static int create_once(const struct abi_map_create *attr)
 	bool is_struct = attr->map_type == BPF_MAP_TYPE_STRUCT_OPS;
 	int btf, ret;
 
+	if (attr->map_token_fd)
+		described.map_flags |= BPF_F_TOKEN_FD;
 	if ((!map_is_storage(attr->map_type) && !is_struct) || attr->btf_fd)
 		return sys_bpf_fd(BPF_MAP_CREATE, &described, sizeof(described));
-	btf = map_btf_load(attr->value_size);
+	btf = map_btf_load(attr->value_size, attr->map_token_fd);
 	if (btf < 0)
 		return btf;
 	described.btf_fd = (uint32_t)btf;
@@ -319,6 +322,15 @@ static int create_described(const struct abi_map_create *attr)
 	return create_once(&plain);
 }
 
+/* The same with the token of the load, if there is one. */
+static int create_by_token(lua_State *L, struct abi_map_create *attr)
+{
+	struct error closed;
+
+	attr->map_token_fd = token_fd(L, HANDLES, &closed);
+	return attr->map_token_fd < 0 ? -EBADF : create_described(attr);
+}
+
 /* Creates `m`; a kernel that refuses its types, optional flags, or names (before 4.15, dots before
  * 5.2), gets one more try without. */
 static int create(lua_State *L, struct map *m, struct abi_map_create *attr, uint32_t optional_flags)
@@ -326,9 +338,9 @@ static int create(lua_State *L, struct map *m, struct abi_map_create *attr, uint
 	int ret;
 
 	attr->map_flags |= optional_flags;
-	ret = create_described(attr);
+	ret = create_by_token(L, attr);
 	if (handle_reclaimed(L, ret))
-		ret = create_described(attr);
+		ret = create_by_token(L, attr);
 	if (ret == -EINVAL && optional_flags) {
 		attr->map_flags &= ~optional_flags;
 		ret = create_described(attr);
@@ -425,19 +437,20 @@ static int new_map(lua_State *L, bool is_inner)
 }
 
 /*
- * core.new_map(spec [, handles]) -> Map | nil, message, errno
+ * core.new_map(spec [, handles [, token]]) -> Map | nil, message, errno
  * Creates a map after the fields of `spec` (see MapSpec), which stays as it is. Contents, pinning
  * and freezing are the Lua face's. `handles`, a table that begins empty, keeps the BTF of the
- * object in the kernel for its other maps and programs.
+ * object in the kernel for its other maps and programs. EBADF: the Token is closed.
  */
 static int core_new_map(lua_State *L)
 {
 	bool own_handles;
 	int ret;
 
-	lua_settop(L, HANDLES);
+	lua_settop(L, TOKEN);
 	luaL_checktype(L, SPEC, LUA_TTABLE);
 	own_handles = btf_handle_table(L, HANDLES);
+	token_keep(L, HANDLES);
 	ret = new_map(L, false);
 	if (own_handles)
 		btf_handle_close_all(L, HANDLES);

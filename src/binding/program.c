@@ -21,6 +21,7 @@
 #include "program_target.h"
 #include "relocate.h"
 #include "rooms.h"
+#include "token.h"
 
 /* A verifier log as a userdata, so that it is freed whatever throws. */
 #define LOG_CLASS "ebpf.verifier_log"
@@ -152,7 +153,7 @@ static void read_spec(lua_State *L, struct program *p, struct prog_load *load)
 
 static void read_options(lua_State *L, struct prog_load *load)
 {
-	static const char *const names[] = {"log_level", "log_size", "kernel_btf", NULL};
+	static const char *const names[] = {"log_level", "log_size", "kernel_btf", "token", NULL};
 
 	if (lua_isnil(L, OPTIONS))
 		return;
@@ -163,6 +164,10 @@ static void read_options(lua_State *L, struct prog_load *load)
 	luaL_argcheck(L, load->log_size >= PROG_LOG_MIN, OPTIONS,
 		"field 'log_size': at least 128 bytes expected");
 	relocate_check_options(L, OPTIONS);
+	lua_getfield(L, OPTIONS, "token");
+	luaL_argcheck(L, lua_isnil(L, -1) || handle_test(L, -1, &token_class), OPTIONS,
+		"field 'token': Token expected");
+	token_keep(L, HANDLES);
 }
 
 /* Pushes the license, which must be there: without one the kernel takes the program for closed
@@ -253,6 +258,12 @@ static int describe(lua_State *L, const struct insns *list, struct func_info *in
 	return 0;
 }
 
+static int read_token(lua_State *L, struct prog_load *load, struct error *err)
+{
+	load->token = token_fd(L, HANDLES, err);
+	return load->token;
+}
+
 /* Returns the fd, or -1. The maps' fds are looked up anew each time: a collection between two
  * attempts may run code that closes one. */
 static int load_insns(lua_State *L, struct insns *list, struct prog_load *load,
@@ -265,7 +276,7 @@ static int load_insns(lua_State *L, struct insns *list, struct prog_load *load,
 		extern_set_link(L, HANDLES, list, &load->fd_array, err) < 0 ||
 		describe(L, list, &info, load, err) < 0 ||
 		program_target_find(L, SPEC, HANDLES, load, err) < 0 ||
-		complete(L, list, err) < 0) {
+		complete(L, list, err) < 0 || read_token(L, load, err) < 0) {
 		prog_load_describe(load, what, sizeof(what));
 		return error_prefix(err, "%s", what);
 	}
@@ -314,7 +325,7 @@ static int load_failed(lua_State *L, const struct prog_log *log, const struct er
  * Options: log_level (1 branches, 2 all states, 4 statistics; 0, the default, asks for no log
  * unless loading fails), log_size (bytes to begin with; it grows until the log fits) and kernel_btf
  * (the types that CO-RE relocations go by, in the place of the running kernel's and its modules':
- * BTF, its bytes, or the path of a file that has it).
+ * BTF, its bytes, or the path of a file that has it) and token (a Token: with what it delegates).
  * Instructions from an object with BTF are loaded with the types of their functions and the lines
  * they came from, which the log and `bpftool prog dump xlated` show then. A third argument, a
  * table that begins empty, keeps the BTF in the kernel for other maps and programs of the object.

@@ -15,6 +15,7 @@ extern const struct handle_class perf_class;
 extern const struct handle_class exe_class;
 extern const struct handle_class ring_class;
 extern const struct handle_class user_ring_class;
+extern const struct handle_class token_class;
 
 void host_register(lua_State *L);
 void map_register(lua_State *L);
@@ -37,6 +38,7 @@ void relocate_register(lua_State *L);
 void extern_set_register(lua_State *L);
 void features_register(lua_State *L);
 void system_register(lua_State *L);
+void token_register(lua_State *L);
 
 /* Wraps an fd that is already open; used to give back the maps of a map of maps and the like.
  * Opens the map or program of that id into a new userdata: pushes it, or nil, message, errno. */

@@ -49,6 +49,7 @@ enum bpf_cmd {
 	BPF_ITER_CREATE,
 	BPF_LINK_DETACH,
 	BPF_PROG_BIND_MAP,
+	BPF_TOKEN_CREATE,
 };
 
 enum bpf_map_type {
@@ -325,6 +326,13 @@ struct abi_btf_load {
 	uint32_t log_size;
 	uint32_t log_level;
 	uint32_t log_true_size;
+	uint32_t btf_flags;
+	int32_t btf_token_fd;
+};
+
+struct abi_token_create {
+	uint32_t flags;
+	uint32_t bpffs_fd;
 };
 
 struct abi_prog_load {

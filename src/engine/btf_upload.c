@@ -7,6 +7,7 @@
 
 #include "abi.h"
 #include "sys.h"
+#include "token.h"
 
 enum { BLOB_MAGIC = 0xeb9f, BLOB_VERSION = 1, LOG_SIZE = 64 * 1024 };
 
@@ -240,7 +241,7 @@ static struct blob_header *make_blob(const struct btf *btf, uint32_t lost, uint3
 }
 
 /* `log`: LOG_SIZE bytes for the kernel's words, or NULL. */
-static int load_once(const struct btf *btf, uint32_t lost, char *log)
+static int load_once(const struct btf *btf, int token, uint32_t lost, char *log)
 {
 	struct abi_btf_load attr = {
 		.log_buf = sys_ptr(log),
@@ -253,20 +254,20 @@ static int load_once(const struct btf *btf, uint32_t lost, char *log)
 	if (!blob)
 		return -ENOMEM;
 	attr.btf = sys_ptr(blob);
-	ret = sys_bpf_fd(BPF_BTF_LOAD, &attr, sizeof(attr));
+	ret = token_load_btf(&attr, token);
 	free(blob);
 	return ret;
 }
 
 /* Appends the last line of the kernel's log. */
-static void explain(const struct btf *btf, struct error *err)
+static void explain(const struct btf *btf, int token, struct error *err)
 {
 	char *log = calloc(1, LOG_SIZE), *line;
 	size_t length;
 
 	if (!log)
 		return;
-	load_once(btf, 0, log);
+	load_once(btf, token, 0, log);
 	log[LOG_SIZE - 1] = '\0';
 	length = strlen(log);
 	while (length && log[length - 1] == '\n')
@@ -277,23 +278,23 @@ static void explain(const struct btf *btf, struct error *err)
 	free(log);
 }
 
-int btf_upload(const struct btf *btf, uint32_t *lost, struct error *err)
+int btf_upload(const struct btf *btf, int token, uint32_t *lost, struct error *err)
 {
 	uint32_t used = used_by(btf), tried = 0, age, more = 0;
-	int ret = load_once(btf, 0, NULL);
+	int ret = load_once(btf, token, 0, NULL);
 
 	for (age = 0; ret == -EINVAL && age < AGES; age++) {
 		more |= ages[age];
 		if ((more & used) == tried)
 			continue;
 		tried = more & used;
-		ret = load_once(btf, tried, NULL);
+		ret = load_once(btf, token, tried, NULL);
 	}
 	*lost = tried;
 	if (ret >= 0)
 		return ret;
 	error_errno(err, ret, "load BTF");
 	if (ret == -EINVAL)
-		explain(btf, err);
+		explain(btf, token, err);
 	return -1;
 }

@@ -82,7 +82,7 @@ static int create(uint32_t type, const struct shape *shape)
 		helping = create_plain();
 		attr.inner_map_fd = (uint32_t)helping;
 	} else if (shape->extra & STORAGE) {
-		helping = map_btf_load(shape->value_size);
+		helping = map_btf_load(shape->value_size, 0);
 		attr.btf_fd = (uint32_t)helping;
 		attr.btf_key_type_id = MAP_BTF_KEY;
 		attr.btf_value_type_id = MAP_BTF_VALUE;

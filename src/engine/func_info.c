@@ -9,6 +9,7 @@
 
 #include "btf.h"
 #include "sys.h"
+#include "token.h"
 
 enum { MAGIC = 0xeb9f, VERSION = 1, INT_ID = 1, PROTO_ID, FIRST_FUNC_ID, NAME_SIZE = 20 };
 
@@ -115,7 +116,7 @@ static void fill(struct blob *blob, const char *name, uint32_t functions, uint32
 	}
 }
 
-static int load_btf(const char *name, uint32_t functions)
+static int load_btf(const char *name, uint32_t functions, int token)
 {
 	uint32_t strings = sizeof("\0int") + functions * NAME_SIZE;
 	size_t size = sizeof(struct blob) + functions * sizeof(struct record) + strings;
@@ -129,7 +130,7 @@ static int load_btf(const char *name, uint32_t functions)
 	fill(blob, name, functions, strings);
 	attr.btf = sys_ptr(blob);
 	attr.btf_size = (uint32_t)size;
-	fd = sys_bpf_fd(BPF_BTF_LOAD, &attr, sizeof(attr));
+	fd = token_load_btf(&attr, token);
 	free(blob);
 	return fd;
 }
@@ -154,15 +155,15 @@ static int make_records(struct func_info *info, const struct bpf_insn *code, uin
 	return info->records ? 0 : -ENOMEM;
 }
 
-int func_info_make(
-	struct func_info *info, const char *name, const struct bpf_insn *code, uint32_t count)
+int func_info_make(struct func_info *info, const char *name, const struct bpf_insn *code,
+	uint32_t count, int token)
 {
 	int ret;
 
 	*info = (struct func_info){.btf_fd = -1};
 	ret = make_records(info, code, count);
 	if (ret == 0) {
-		ret = load_btf(name, info->count);
+		ret = load_btf(name, info->count, token);
 		info->btf_fd = ret;
 	}
 	if (ret < 0)

@@ -27,10 +27,10 @@ struct func_info {
 /* Whether instructions, in native byte order, take the address of a function. */
 bool func_info_needed(const struct bpf_insn *code, uint32_t count);
 
-/* Tells the kernel what functions the instructions have; `name` is for the first one. Returns 0, or
- * a negative errno with nothing to release. */
-int func_info_make(
-	struct func_info *info, const char *name, const struct bpf_insn *code, uint32_t count);
+/* Tells the kernel what functions the instructions have; `name` is for the first one. `token`: see
+ * token.h. Returns 0, or a negative errno with nothing to release. */
+int func_info_make(struct func_info *info, const char *name, const struct bpf_insn *code,
+	uint32_t count, int token);
 
 void func_info_release(struct func_info *info);
 

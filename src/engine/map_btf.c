@@ -5,6 +5,7 @@
 
 #include "btf.h"
 #include "sys.h"
+#include "token.h"
 
 enum { INT_SIGNED = 1 << 24 }; /* of what follows an int: encoding, offset and width in bits */
 
@@ -31,7 +32,7 @@ struct blob {
 	char strings[sizeof(strings)];
 };
 
-int map_btf_load(uint32_t value_size)
+int map_btf_load(uint32_t value_size, int token)
 {
 	enum {
 		TYPES = offsetof(struct blob, key),
@@ -58,7 +59,7 @@ int map_btf_load(uint32_t value_size)
 
 	for (i = 0; i < sizeof(strings); i++)
 		blob.strings[i] = strings[i];
-	return sys_bpf_fd(BPF_BTF_LOAD, &attr, sizeof(attr));
+	return token_load_btf(&attr, token);
 }
 
 bool map_btf_fits(uint32_t type)

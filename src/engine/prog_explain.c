@@ -13,6 +13,7 @@
 #include "names.h"
 #include "probe.h"
 #include "since.h"
+#include "token.h"
 #include "verifier_log.h"
 
 /* A failure being told. */
@@ -384,7 +385,13 @@ static void explain_silence(const struct telling *t)
 			"with it: see the sysctl net.core.bpf_jit_enable");
 		break;
 	default:
-		probe_explain_privilege(t->err, probe_program_needs(t->spec->type));
+		token_explain(t->err, t->spec->token,
+			&(struct token_use){
+				.command = BPF_PROG_LOAD,
+				.prog_type = t->spec->type,
+				.attach_type = t->spec->attach_type,
+				.needs = probe_program_needs(t->spec->type),
+			});
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "probe.h"
 #include "prog_explain.h"
 #include "sys.h"
+#include "token.h"
 
 /* What Linux before 5.2 accepts as the size of a log. */
 enum { OLD_LOG_MAX = UINT32_MAX >> 8 };
@@ -69,6 +70,10 @@ static struct abi_prog_load make_attr(const struct prog_load *spec, unsigned int
 		.fd_array = sys_ptr(spec->fd_array),
 	};
 
+	if (spec->token) {
+		attr.prog_flags |= BPF_F_TOKEN_FD;
+		attr.prog_token_fd = spec->token;
+	}
 	if (spec->functions && !(without & WITHOUT_TYPES)) {
 		attr.prog_btf_fd = (uint32_t)spec->functions->btf_fd;
 		attr.func_info = sys_ptr(spec->functions->records);
@@ -235,11 +240,12 @@ int prog_load(const struct prog_load *spec, struct prog_log *log, struct error *
 
 	if (spec->functions || !func_info_needed(spec->code, spec->count))
 		return load(spec, log, err);
-	ret = func_info_make(&functions, spec->name, spec->code, spec->count);
+	ret = func_info_make(&functions, spec->name, spec->code, spec->count, spec->token);
 	if (ret < 0) {
 		prog_load_describe(spec, what, sizeof(what));
 		error_errno(err, ret, "%s: describe its functions, whose addresses it takes", what);
-		return probe_explain_privilege(err, PROBE_BPF);
+		return token_explain(err, spec->token,
+			&(struct token_use){.command = BPF_BTF_LOAD, .needs = PROBE_BPF});
 	}
 	with_functions.functions = &functions;
 	ret = load(&with_functions, log, err);

@@ -39,6 +39,7 @@ struct prog_load {
 	const char *license;
 	uint32_t kernel_version;
 	uint32_t flags;
+	int token; /* see token.h */
 	uint32_t ifindex;
 	uint32_t log_level; /* 0: no log unless loading fails */
 	uint32_t log_size; /* to begin with; 0: PROG_LOG_START */
