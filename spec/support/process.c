@@ -3,6 +3,8 @@
  * spec/support/process.lua for the Lua that runs. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -10,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -189,6 +192,35 @@ static int process_wait_edge(lua_State *L)
 	return 1;
 }
 
+/* keep_capabilities(bit, ...): this thread has these and no others from now on */
+static int process_keep_capabilities(lua_State *L)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+	unsigned int bit;
+	int i;
+
+	for (i = 1; i <= lua_gettop(L); i++) {
+		bit = (unsigned int)luaL_checkinteger(L, i);
+		data[bit / 32 & 1].effective |= 1U << bit % 32;
+	}
+	for (i = 0; i < 2; i++)
+		data[i].permitted = data[i].effective;
+	if (syscall(SYS_capset, &header, data) < 0)
+		return failure(L, "capset");
+	return 0;
+}
+
+/* become(uid): another user and group, for good, which takes all capabilities */
+static int process_become(lua_State *L)
+{
+	uid_t id = (uid_t)luaL_checkinteger(L, 1);
+
+	if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
+		return failure(L, "setresuid");
+	return 0;
+}
+
 static int process_close(lua_State *L)
 {
 	close((int)luaL_checkinteger(L, 1));
@@ -214,6 +246,8 @@ int luaopen_process(lua_State *L)
 		{"wait_edge", process_wait_edge},
 		{"close", process_close},
 		{"limit_files", process_limit_files},
+		{"keep_capabilities", process_keep_capabilities},
+		{"become", process_become},
 	};
 	size_t i;
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../engine/names.h"
+#include "../engine/probe.h"
 #include "../engine/sys.h"
 #include "failure.h"
 #include "map_new.h"
@@ -89,6 +90,8 @@ int map_failure(lua_State *L, int map, int code, const char *what)
 	hint = find_hint(what, err.code);
 	if (hint)
 		error_append(&err, ": %s", hint);
+	else
+		probe_explain_privilege(&err, 0);
 	return failure_push(L, &err);
 }
 

@@ -78,7 +78,7 @@ static int explain(const struct attach_hook *hook, uint32_t how, struct error *e
 		how |= PLACED;
 	if (hook->flags & BPF_F_REPLACE)
 		how |= REPLACING;
-	probe_explain_privilege(err, PROBE_NET_ADMIN | PROBE_BPF);
+	probe_explain_privilege(err, PROBE_NET_ADMIN);
 	for (; r < end; r++) {
 		if (r->kinds & 1U << hook->kind && r->code == err->code && !(r->only & ~how))
 			return error_append(err, ": %s", r->text);
@@ -169,7 +169,7 @@ static int detach(const struct attachment *a, int prog_fd, struct error *err)
 	error_set(err, ret, "%s", reason);
 	if (ret == -ENOENT)
 		return error_append(err, ": it is attached there no more");
-	return probe_explain_privilege(err, PROBE_NET_ADMIN | PROBE_BPF);
+	return probe_explain_privilege(err, PROBE_NET_ADMIN);
 }
 
 /* Where there can be several, the old one is named; else the new one takes its place as it comes. */
@@ -197,7 +197,7 @@ static int update(const struct attachment *a, int prog_fd, int new_prog_fd, stru
 			several ? ", and replacing one of several needs Linux 5.5" : "");
 	if (ret == -ENOENT)
 		return error_append(err, ": the present program is attached there no more");
-	return probe_explain_privilege(err, PROBE_NET_ADMIN | PROBE_BPF);
+	return probe_explain_privilege(err, PROBE_NET_ADMIN);
 }
 
 static const struct attachment_class by_command = {ATTACHMENT_HOOK, detach, update};

@@ -21,7 +21,7 @@ static int explain(int code, uint32_t attach_type, struct error *err)
 			": it is no network namespace, the program is of another type, or Linux is "
 			"older than %s",
 			attach_type == BPF_SK_LOOKUP ? "5.9" : "5.8");
-	return probe_explain_privilege(err, PROBE_NET_ADMIN | PROBE_BPF);
+	return probe_explain_privilege(err, PROBE_NET_ADMIN);
 }
 
 int attach_netns(int prog_fd, uint32_t attach_type, const char *path, int fd, struct error *err)
@@ -78,7 +78,7 @@ static int explain_netfilter(int code, const struct attach_netfilter *where, str
 	if (code == -ENOENT || code == -EOPNOTSUPP || code == -EAFNOSUPPORT)
 		return error_append(err, ": the kernel has no netfilter for this family%s",
 			where->defragment ? ", or cannot defragment" : "");
-	return probe_explain_privilege(err, PROBE_NET_ADMIN | PROBE_BPF);
+	return probe_explain_privilege(err, PROBE_NET_ADMIN);
 }
 
 int attach_netfilter(int prog_fd, const struct attach_netfilter *where, struct error *err)

@@ -167,7 +167,11 @@ static int explain(const struct attach_probe *p, struct error *err)
 					 "probes away from that function");
 	if (!p->is_user && err->code == EADDRNOTAVAIL)
 		return error_append(err, ": several functions are called so: give the address");
-	return probe_explain_privilege(err, PROBE_PERFMON | PROBE_BPF);
+	/* Of users' functions CAP_PERFMON was enough from 5.8 on, until 6.16 and what went from there
+	 * into older kernels. */
+	if (p->is_user && (probe_kernel_version() >= 0x061000 || !probe_lacking(PROBE_PERFMON)))
+		return probe_explain_privilege(err, PROBE_SYS_ADMIN);
+	return probe_explain_privilege(err, PROBE_PERFMON);
 }
 
 /* Where there is neither PMU nor control file the kernel was built without. */

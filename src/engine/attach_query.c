@@ -28,7 +28,7 @@ static int refuse(const struct attach_query_target *target, int code, struct err
 			"not tell what is there");
 	if (code == -EBADF && target->kind == ATTACH_QUERY_CGROUP)
 		return error_append(err, ": it is no cgroup of version 2");
-	return probe_explain_privilege(err, PROBE_NET_ADMIN | PROBE_BPF);
+	return probe_explain_privilege(err, PROBE_NET_ADMIN);
 }
 
 /* The arrays that the kernel fills: ids, flags, link ids. */

@@ -245,14 +245,32 @@ static void explain_other(struct error *err, const char *status, uint32_t versio
 	error_append(err, ": no capability is missing, so something else in the kernel forbids it");
 }
 
+/*
+ * Before Linux 5.8 there is only CAP_SYS_ADMIN. Before 5.19 everything that bpf(2) does is for
+ * CAP_BPF, map elements too, unless kernel.unprivileged_bpf_disabled is 0.
+ */
+static uint32_t needs_of_kernel(uint32_t needs, uint32_t version)
+{
+	bool restricted;
+	char *text;
+
+	if (!version || version >= VERSION(5, 19))
+		return needs;
+	text = read_file("/proc/sys/kernel/unprivileged_bpf_disabled");
+	restricted = text && text[0] != '0';
+	free(text);
+	if (version < VERSION(5, 8))
+		return needs || restricted ? PROBE_SYS_ADMIN : 0;
+	return restricted && !(needs & PROBE_SYS_ADMIN) ? needs | PROBE_BPF : needs;
+}
+
 uint32_t probe_lacking(uint32_t needs)
 {
 	uint32_t version = probe_kernel_version(), missing = 0;
 	char *status = read_file("/proc/thread-self/status");
 	uint64_t effective;
 
-	if (version && version < VERSION(5, 8))
-		needs = PROBE_SYS_ADMIN;
+	needs = needs_of_kernel(needs, version);
 	if (status && read_field(status, "\nCapEff:", 16, &effective))
 		missing = find_missing(effective, needs);
 	free(status);
@@ -261,7 +279,7 @@ uint32_t probe_lacking(uint32_t needs)
 
 int probe_explain_privilege(struct error *err, uint32_t needs)
 {
-	uint32_t version, missing;
+	uint32_t version, all, missing;
 	uint64_t effective;
 	char *status;
 
@@ -274,17 +292,16 @@ int probe_explain_privilege(struct error *err, uint32_t needs)
 		return -1;
 	}
 	version = probe_kernel_version();
-	if (version && version < VERSION(5, 8))
-		needs = PROBE_SYS_ADMIN;
-	missing = find_missing(effective, needs);
+	all = needs_of_kernel(needs, version);
+	missing = find_missing(effective, all);
 	if (missing) {
 		error_append(err, ": needs ");
-		probe_append_needs(err, needs);
-		if (!(needs & PROBE_SYS_ADMIN))
+		probe_append_needs(err, all);
+		if (!(all & PROBE_SYS_ADMIN))
 			error_append(err, ", or CAP_SYS_ADMIN before Linux 5.8");
 		error_append(err, "; this process lacks ");
 		probe_append_needs(err, missing);
-	} else if (err->code == EPERM) {
+	} else if (needs && err->code == EPERM) {
 		explain_other(err, status, version);
 	}
 	free(status);

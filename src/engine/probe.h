@@ -27,7 +27,7 @@ uint32_t probe_program_needs(uint32_t prog_type);
 
 /*
  * When `err` is an EPERM or EACCES, appends which of the capabilities `needs` the calling thread
- * lacks. When an EPERM comes although it has them all, appends what else may forbid it: a user
+ * lacks; of 0, for what today's kernels let everybody do, only those that an old one wants. When an EPERM comes although it has them all, appends what else may forbid it: a user
  * namespace, the limit of locked memory (before Linux 5.11), seccomp, lockdown. Always returns -1.
  */
 int probe_explain_privilege(struct error *err, uint32_t needs);
