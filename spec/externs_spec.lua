@@ -300,6 +300,23 @@ describe("a symbol of the kernel", function()
     assert.equal(errno.ENOENT, code)
   end)
 
+  it("is kept by the text of an object's instructions", function()
+    skip_if_older(select(2, load(object, { "functions" })))
+    for _, name in ipairs { "functions", "weak_functions", "addresses" } do
+      local spec = assert(ebpf.load_spec(object))
+      local program = spec.programs[name]
+      local text = tostring(program.instructions)
+      assert.matches("<ksym #%d+", text)
+      program.instructions = assert(ebpf.asm.parse(text, { types = spec.types }))
+      check(spec, name)
+    end
+    local wrong = "r1 = extern x ll <ksym #4000000000 weak>\nexit"
+    assert.is_nil((ebpf.asm.parse(wrong, { types = assert(ebpf.load_spec(object)).types })))
+    assert.is_nil((ebpf.asm.parse "r0 = 1 <ksym #1>"))
+    assert.is_nil((ebpf.asm.parse "call x <ksym 1>"))
+    assert.equal("x", assert(ebpf.asm.parse(wrong)):references()[1].name)
+  end)
+
   it("may be a function where CO-RE goes by other types", function()
     local given = support.closing(assert(ebpf.btf.load_kernel()))
     skip_if_older(select(2, load(object, { "functions" })))
