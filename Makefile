@@ -100,13 +100,29 @@ $(BUILD)/examples/%.bpf.o: examples/%.bpf.c $(wildcard examples/*.h)
 	@mkdir -p $(@D); $(call say,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -g -target bpf -c $< -o $@
 
+# Programs that feed the engine with what is broken, under AddressSanitizer and UndefinedBehaviorSanitizer.
+FUZZ_CFLAGS = -g -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=all $(DEPEND)
+HARNESSES := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard spec/fuzz/*.c))
+harnesses: $(HARNESSES)
+
+$(BUILD)/fuzz/engine/%.o: src/engine/%.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FUZZ_CFLAGS) -c $< -o $@
+$(BUILD)/fuzz/engine.a: $(ENGINE:src/engine/%.c=$(BUILD)/fuzz/engine/%.o)
+	@$(call say,$@)
+	$(Q)rm -f $@; ar rc $@ $^
+$(BUILD)/fuzz/%: spec/fuzz/%.c $(BUILD)/fuzz/engine.a
+	@$(call say,$@)
+	$(Q)$(CC) $(FUZZ_CFLAGS) -o $@ $< $(BUILD)/fuzz/engine.a -lelf
+-include $(wildcard $(BUILD)/fuzz/*.d $(BUILD)/fuzz/engine/*.d)
+
 # Prints a line per exec for some commands, then a count per command.
 demo: build fixtures
 	$(call run,$(LUA)) examples/execsnoop.lua
 
 # The suite, under one Lua after the other. SPECS picks files: make test LUAS=luajit SPECS=spec/map_spec.lua
 SPECS ?=
-test: build fixtures
+test: build fixtures harnesses
 	EBPF_BUILD=$(BUILD) $(firstword $(LUAS)) spec/support/run.lua $(LUAS) $(if $(SPECS),-- $(SPECS))
 
 # The suite on lua5.4 with AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer in the module. Not the specs
@@ -114,12 +130,12 @@ test: build fixtures
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 MEMORY_SPECS = $(or $(SPECS),$(filter-out %/build_spec.lua %/install_spec.lua %/support_spec.lua,$(wildcard spec/*_spec.lua)))
 asan:
-	$(MAKE) BUILD=$(BUILD)/asan LUAS=lua5.4 CFLAGS="-O1 -g $(SANITIZE)" build fixtures
+	$(MAKE) BUILD=$(BUILD)/asan LUAS=lua5.4 CFLAGS="-O1 -g $(SANITIZE)" build fixtures harnesses
 	EBPF_BUILD=$(BUILD)/asan EBPF_WRAP="env LD_PRELOAD=$$(gcc -print-file-name=libasan.so)" \
 		lua5.4 spec/support/run.lua lua5.4 -- $(MEMORY_SPECS)
 
 # The suite on lua5.4 under valgrind. Slow.
-valgrind: build fixtures
+valgrind: build fixtures harnesses
 	EBPF_BUILD=$(BUILD) EBPF_TIME_LIMIT=3600 \
 		EBPF_WRAP="valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 \
 			--suppressions=spec/support/valgrind.supp" \
@@ -241,4 +257,4 @@ ifneq (,$(filter deps,$(MAKECMDGOALS)))
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: build deps fixtures demo test asan valgrind soak fresh vm lint install bench fuzz rockspec helpers clean
+.PHONY: build deps fixtures harnesses demo test asan valgrind soak fresh vm lint install bench fuzz rockspec helpers clean

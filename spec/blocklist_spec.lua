@@ -349,8 +349,7 @@ describe("the list under traffic", function()
     end
   end
 
-  -- Takes half a minute, and the Luas have no part in it: under one of them.
-  local it_once = support.lua_name == "lua5.4" and it or function() end
+  local it_once = support.once and it or function() end
 
   it_once("lets no packet pass of who is on all lists, whenever they are replaced", function()
     local network = server.network(2)

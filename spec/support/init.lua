@@ -17,6 +17,9 @@ support.lua = assert(lfs.symlinkattributes("/proc/self/exe")).target
 --- Its name as the Makefile has it: "lua5.4", "lua5.3", "lua5.1" or "luajit".
 support.lua_name = rawget(_G, "jit") and "luajit" or "lua" .. _VERSION:match("%d%.%d")
 
+--- Whether what no Lua has a part in, and takes long, is to be tested here: it is under one of the Luas.
+support.once = os.getenv("EBPF_ONCE") ~= "no"
+
 --- The prefix of every name the specs give to something system-wide.
 support.prefix = "ebpf-spec-" .. pid
 
@@ -160,6 +163,15 @@ function support.fixture(name, variant)
   local path = ("%s/bpf/%s%s.bpf.o"):format(os.getenv("EBPF_BUILD") or "build", name, variant and "." .. variant or "")
   if not support.exists(path) then
     error(path .. " is missing: run `make fixtures`", 2)
+  end
+  return path
+end
+
+--- The path of a program built from spec/fuzz/<name>.c, with the engine under AddressSanitizer.
+function support.harness(name)
+  local path = ("%s/fuzz/%s"):format(os.getenv("EBPF_BUILD") or "build", name)
+  if not support.exists(path) then
+    error(path .. " is missing: run `make harnesses`", 2)
   end
   return path
 end

@@ -2,6 +2,7 @@
 --
 --   lua5.4 spec/support/run.lua lua5.4 luajit [-- spec/map_spec.lua ...]
 --
+-- Under all Luas but the first EBPF_ONCE is "no": what no Lua has a part in is not tested again.
 -- EBPF_BUILD is the directory of the build (default "build"), EBPF_WRAP goes before the command of the Lua (valgrind).
 -- EBPF_WITHOUT names a tag: tests with it are left out. "host" have those whose result no kernel changes, and that take
 -- long: fuzzers of parsers, and what compiles much.
@@ -95,12 +96,13 @@ local function last_lines(path, n)
   return shell(("tail -n %d %s"):format(n, path))
 end
 
-local function run_file(lua, file)
+local function run_file(lua, file, once)
   local log = ("%s/test/%s/%s.log"):format(build, lua, file:match("([^/]*)%.lua$"))
-  local command = ("%s env LUA_PATH='lua/?.lua;lua/?/init.lua;./?.lua;./?/init.lua;;' LUA_CPATH='%s/%s/?.so;;' "
-    .. "timeout -k 10 %s %s %s /usr/bin/busted --ignore-lua --output=TAP --helper=spec/support/leaks.lua "
+  local command = ("%s env EBPF_ONCE=%s LUA_PATH='lua/?.lua;lua/?/init.lua;./?.lua;./?/init.lua;;' "
+    .. "LUA_CPATH='%s/%s/?.so;;' timeout -k 10 %s %s %s "
+    .. "/usr/bin/busted --ignore-lua --output=TAP --helper=spec/support/leaks.lua "
     .. "%s %s </dev/null >%s 2>&1")
-    :format(isolation, build, lua, time_limit, wrap, lua, without, file, log)
+    :format(isolation, once and "yes" or "no", build, lua, time_limit, wrap, lua, without, file, log)
   local started = os.time()
   local status = execute(command)
   local sum, plan, shown = parse_tap(log)
@@ -153,7 +155,7 @@ for _, lua in ipairs(luas) do
   local sum = { passed = 0, failed = 0, skipped = 0 }
   for _, file in ipairs(files) do
     if is_for(lua, file) then
-      add(sum, run_file(lua, file))
+      add(sum, run_file(lua, file, lua == luas[1]))
     end
   end
   print(("%-7s %s"):format(lua, describe(sum)))
