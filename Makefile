@@ -193,14 +193,6 @@ FUZZ_SEED ?= 1
 fuzz: $(BUILD)/fuzz/asm_fuzz
 	for mode in valid bytes text; do $< $$mode $(FUZZ_COUNT) $(FUZZ_SEED) || exit 1; done
 
-# What the text of instructions is made by, and no more: it compiles in seconds.
-FUZZ_ENGINE = $(patsubst %,src/engine/%.c,asm asm_forms asm_insn asm_labels asm_notes asm_scan disasm insn insn_jump text \
-	helpers names pool error btf btf_type btf_find core_relo sys)
-$(BUILD)/fuzz/asm_fuzz: spec/fuzz/asm_fuzz.c $(FUZZ_ENGINE) $(HEADERS)
-	@mkdir -p $(@D); $(call say,$@)
-	$(Q)$(CC) $(STD) $(WARN) -O1 -g $(SANITIZE) -ffunction-sections -fdata-sections -Wl,--gc-sections \
-		-o $@ $< $(FUZZ_ENGINE)
-
 # Brings the table of helper functions up to date with the kernel's and libbpf's headers.
 HELPERS ?= /usr/include/linux/bpf.h /usr/include/bpf/bpf_helper_defs.h
 helpers:
