@@ -236,6 +236,9 @@ describe("struct_ops without a link", function()
     assert.equal(0, status, output)
     assert.is_true(available "z")
     local map = closing(ebpf.map_from_id(tonumber(output)))
+    opened[#opened + 1] = { close = function()
+      map:delete(0) -- also when the test fails
+    end }
     assert.equal(unique "z", map:get(0).data.name)
     assert(map:delete(0))
     assert.is_false(available "z")
