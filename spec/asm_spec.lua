@@ -437,7 +437,7 @@ describe("random instructions and text", function()
   local it_once = support.once and it or function() end
 
   -- `make fuzz` does a million of each.
-  it_once("come back the same, or are refused at a place", function()
+  it_once("come back the same, or are refused at a place #host", function()
     local fuzz = support.harness "asm_fuzz"
     for mode, expected in pairs {
       valid = "^%d+ slots in %d+ lists came back the same\n$",

@@ -186,7 +186,7 @@ describe("an executable", function()
 
   local it_once = support.once and it or function() end
 
-  it_once("and other files of others are never unsafe to read", function()
+  it_once("and other files of others are never unsafe to read #host", function()
     local directory, fuzz = support.tmpdir(), support.harness "exe_fuzz"
     local output, status = support.run(("%s %s %s/scratch.so 1000"):format(fuzz, library, directory))
     assert.same({ "", 0 }, { output, status })

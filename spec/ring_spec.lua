@@ -433,7 +433,7 @@ describe("a corrupt ring buffer", function()
 
   local it_once = support.once and it or function() end
 
-  it_once("never makes reading unsafe or endless", function()
+  it_once("never makes reading unsafe or endless #host", function()
     local path = support.harness "ring_buf_fuzz"
     local output, status = support.run(path .. " 20000")
     assert.equal("", output)

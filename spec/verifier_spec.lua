@@ -343,7 +343,8 @@ describe("a verifier's log #host", function()
   }
   for name, expected in pairs(support.once and logs or {}) do
     it("is understood, and no damage to it makes anything unsafe: " .. name, function()
-      local output, status = support.run(("%s %s%s.log 200"):format(support.harness "verifier_log_fuzz", directory, name))
+      local fuzz = support.harness "verifier_log_fuzz"
+      local output, status = support.run(("%s %s%s.log 200"):format(fuzz, directory, name))
       assert.equal(0, status, output)
       assert.equal('load program "x": permission denied (EACCES): ' .. expected .. "\n", output)
     end)
