@@ -265,9 +265,10 @@ describe("a map", function()
     assert.same({ 4, 8, 16, 1, 0 }, { info.key_size, info.value_size, info.max_entries, info.flags, info.ifindex })
     assert.is_true(info.id > 0)
     assert.is_false(info.frozen)
-    assert.equal(0, number(info.map_extra))
+    assert.equal(support.kernel_is("5.16") and 0 or nil, number(info.map_extra))
     assert.same({ type = "hash", key_size = 4, value_size = 8, max_entries = 16, flags = 1 }, map:abi())
     assert.equal("anon_inode:bpf-map", support.fds()[map:fd()])
+    support.needs("5.16", "a bloom filter")
     assert.equal(3, number(new({ type = "bloom_filter", key_size = 0, map_extra = 3 }):info().map_extra))
   end)
 
@@ -319,7 +320,7 @@ describe("a map", function()
 
     for _, fields in ipairs { {}, { type = "percpu_hash" }, { type = "queue", key_size = 0 },
       { type = "array_of_maps", value_size = 4, inner_map = inner }, { type = "prog_array", value_size = 4 },
-      { type = "bloom_filter", key_size = 0 } } do
+      support.kernel_is("5.16") and { type = "bloom_filter", key_size = 0 } or nil } do
       local map = new(fields)
       local fd = map:fd()
       map:close()
@@ -402,7 +403,7 @@ describe("a finalizer", function()
         if not ok then -- what an iterator does, or the for that gets none
           result = tostring(result)
           assert.truthy(result:find("map is closed", 1, true) or result:find("call a nil value", 1, true), result)
-        elseif result == nil and message then
+        elseif result == nil and message and not message:find("hash maps can since Linux 5.14", 1, true) then
           assert.equal("map is closed", message)
         end
         if was_closed then
