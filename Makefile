@@ -155,7 +155,7 @@ fresh:
 # for each kernel the first time.
 KERNELS ?= 5.10 6.1 6.12 6.18 7.3
 VM_LUAS ?= lua5.4
-HOST_SPECS = $(patsubst %,spec/%_spec.lua,asm build c_decl insns install malformed object sections support type_corpus)
+HOST_SPECS = $(patsubst %,spec/%_spec.lua,asm asm_tools build c_decl insns insns_edit install malformed object sections support type_corpus)
 VM_SPECS = $(or $(SPECS),$(filter-out $(HOST_SPECS),$(wildcard spec/*_spec.lua)))
 vm: build fixtures
 	EBPF_BUILD=$(BUILD) spec/vm/run.sh "$(KERNELS)" "$(VM_LUAS)" $(VM_SPECS)
