@@ -182,7 +182,7 @@ describe("a link", function()
 
   it("to many functions of the kernel tells each of them", function()
     local p = program { type = "kprobe", attach_type = "trace_kprobe_multi" }
-    local link = support.granted("5.18", "kprobe_multi", ebpf.link.kprobe_multi { program = p,
+    local link = support.granted("6.2", "kprobe_multi", ebpf.link.kprobe_multi { program = p,
       symbols = { "vfs_read", "vfs_write" }, cookies = { 4717, 4718 } })
     local info = check(link, p, { type = "kprobe_multi" })
     if info.func_cnt then -- Linux 6.6

@@ -261,7 +261,9 @@ describe("a map of structs", function()
     for k, v in map:iterate() do
       assert.same({ { id = 1, name = "one" }, { packets = 0, errors = 2 } }, { k, plain(v) })
     end
-    assert.same({ packets = 0, errors = 2 }, plain(map:get_and_delete { id = 1, name = "one" }))
+    if support.kernel_is("5.14") then
+      assert.same({ packets = 0, errors = 2 }, plain(map:get_and_delete { id = 1, name = "one" }))
+    end
     assert.is_true(map:put(("\0"):rep(8), ("\1"):rep(16)))
     assert.is_true(map:delete_strict {})
     raises("bad argument #2 to", map.put, map, { id = -1.0 }, {})
@@ -374,6 +376,7 @@ describe("a map that the kernel has types for", function()
   end)
 
   it("gives tables, opened by path or by id", function()
+    support.needs("5.13", "the BTF of this object as bpftool loads it")
     local map = closing(assert(ebpf.load_pinned_map(directory .. "/maps/stats")))
     local key = { from = { bytes = "\10\0\0\1", port = 0x5000, length = 99 }, number = 5 }
     assert.is_true(map:put(key, { packets = 3, label = "here", times = { last = 9 } }))
@@ -389,6 +392,7 @@ describe("a map that the kernel has types for", function()
   end)
 
   it("has the types given instead, one or both", function()
+    support.needs("5.13", "the BTF of this object as bpftool loads it")
     local map = closing(assert(ebpf.load_pinned_map(directory .. "/maps/guarded", { value = "bytes" })))
     assert.is_true(map:put(-7, ("\0"):rep(16)))
     assert.equal(("\0"):rep(16), map:get(-7))

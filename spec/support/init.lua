@@ -382,7 +382,7 @@ function support.since(version, feature, body)
     return body
   end
   return function()
-    it("is not in this kernel", function()
+    require("busted").it("is not in this kernel", function()
       support.needs(version, feature)
     end)
   end
