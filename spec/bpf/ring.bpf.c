@@ -165,7 +165,11 @@ int emit_packet(struct __sk_buff *skb)
 	__u32 length = skb->len, zero = 0;
 	struct packet *packet = bpf_map_lookup_elem(&packets, &zero);
 
-	if (!packet || length < 1 || length > PACKET_MAX)
+	if (!packet || length > PACKET_MAX)
+		return TC_ACT_SHOT;
+	/* Joined with the comparison above, Linux 6.1 would not see that it is none. */
+	barrier_var(length);
+	if (length < 1)
 		return TC_ACT_SHOT;
 	if (bpf_skb_load_bytes(skb, 0, packet, length) < 0)
 		return TC_ACT_SHOT;
