@@ -142,9 +142,25 @@ local rows = {
       return ebpf.link.uprobe { program = program, path = "/bin/true", address = 0x2000 }
     end
   end, prepares = true, since = "6.16" },
+  { "attach to users' functions by a link", {}, function()
+    local program = loaded("kprobe", { attach_type = "trace_uprobe_multi" })
+    return function()
+      return ebpf.link.uprobe_multi { program = program, path = "/bin/true", offsets = { 0x2000 } }
+    end
+  end, prepares = true, since = "6.6" },
   { "attach to a raw tracepoint", {}, function()
     local program = loaded "raw_tracepoint"
     return function() return ebpf.link.raw_tracepoint { program = program, name = "sched_process_fork" } end
+  end, prepares = true, bpf = true },
+  { "attach to an iterator", {}, function()
+    local program = loaded("tracing", { attach_type = "trace_iter", attach_to = "bpf_map",
+      instructions = assert(ebpf.asm.parse("r0 = 0\nexit")) })
+    return function() return ebpf.link.iter { program = program } end
+  end, prepares = true, bpf = true },
+  { "attach by a tracepoint's type", {}, function()
+    local program = loaded("tracing", { attach_type = "trace_raw_tp", attach_to = "sched_process_fork",
+      section = "tp_btf/sched_process_fork", instructions = assert(ebpf.asm.parse("r0 = 0\nexit")) })
+    return function() return program:attach() end
   end, prepares = true, bpf = true },
   { "attach cgroup_sock_addr to a cgroup", {}, function()
     local program, cgroup = loaded("cgroup_sock_addr", { attach_type = "cgroup_inet4_connect" }), support.cgroup()
@@ -246,7 +262,7 @@ end)
 
 describe("attaching to the network", function()
   -- In a network of its own, by programs that are there before capabilities go.
-  local function run(capabilities, script)
+  local function run(capabilities, script, prepare)
     local numbers = {}
     for i, name in ipairs(capabilities) do
       numbers[i] = bits[name]
@@ -258,13 +274,14 @@ describe("attaching to the network", function()
           instructions = assert(ebpf.asm.parse("r0 = 1\nexit")) })
       end
       local xdp, class, lookup = loaded "xdp", loaded "sched_cls", loaded("sk_lookup", "sk_lookup")
+      %s
       process.keep_capabilities(%s)
       local function refused(link, message)
         assert(link == nil and message:find("lacks CAP_NET_ADMIN", 1, true), message)
       end
       %s
       print "passed"
-    ]]):format(table.concat(numbers, ", "), script), function(command)
+    ]]):format(prepare or "", table.concat(numbers, ", "), script), function(command)
       return "unshare --net " .. command
     end)
     assert.equal("passed\n", output)
@@ -278,6 +295,14 @@ describe("attaching to the network", function()
       assert(ebpf.link.tcx { program = class, interface = "lo", hook = "ingress" })
       assert(ebpf.link.netns { program = lookup })
     ]])
+    support.needs("6.10", "netfilter and sockmaps")
+    run({}, [[
+      assert(ebpf.link.netfilter { program = filter, pf = "ipv4", hook = "local_in", priority = -10 })
+      assert(ebpf.link.sockmap { program = verdict, map = sockets })
+    ]], [[
+      local filter, verdict = loaded("netfilter", "netfilter"), loaded("sk_skb", "sk_skb_stream_verdict")
+      local sockets = assert(ebpf.new_map { type = "sockmap", key_size = 4, value_size = 4, max_entries = 4 })
+    ]])
   end)
 
   it("takes CAP_NET_ADMIN by netlink", function()
@@ -286,7 +311,9 @@ describe("attaching to the network", function()
       local other = { program = class, interface = "lo", hook = "ingress" }
     ]]
     local capabilities = everything_restricted and { "bpf" } or {}
-    run(capabilities, script .. "refused(ebpf.link.xdp(one)) refused(ebpf.link.tc(other))")
+    local none = script .. "refused(ebpf.link.xdp(one)) refused(ebpf.link.tc(other))"
+    run(capabilities, none)
+    run({ "sys_admin" }, none) -- which stands in for it with bpf(2) alone
     capabilities[#capabilities + 1] = "net_admin"
     run(capabilities, script .. "assert(ebpf.link.xdp(one)) assert(ebpf.link.tc(other))")
   end)

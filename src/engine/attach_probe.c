@@ -169,8 +169,12 @@ static int explain(const struct attach_probe *p, struct error *err)
 		return error_append(err, ": several functions are called so: give the address");
 	/* Of users' functions CAP_PERFMON was enough from 5.8 on, until 6.16 and what went from there
 	 * into older kernels. */
-	if (p->is_user && (probe_kernel_version() >= 0x061000 || !probe_lacking(PROBE_PERFMON)))
-		return probe_explain_privilege(err, PROBE_SYS_ADMIN);
+	if (p->is_user && err->code == EACCES &&
+		(probe_kernel_version() >= 0x061000 || !probe_lacking(PROBE_PERFMON))) {
+		probe_explain_privilege(err, PROBE_SYS_ADMIN);
+		return error_append(err, ": a program of the section \"uprobe.multi\" does "
+					 "without (Linux 6.6)");
+	}
 	return probe_explain_privilege(err, PROBE_PERFMON);
 }
 

@@ -242,7 +242,7 @@ static int refuse(int code, const char *why, struct error *err)
 	error_set(err, code, "%s", reason);
 	if (why[0])
 		error_append(err, ": %s", why);
-	return probe_explain_privilege(err, PROBE_NET_ADMIN);
+	return probe_explain_privilege(err, PROBE_NETLINK);
 }
 
 static int detach(const struct attachment *a, int prog_fd, struct error *err)
@@ -290,7 +290,7 @@ static int explain(int code, const struct attach_tc_target *target, struct error
 	if (code == -EINVAL)
 		return error_append(err,
 			": the program is of another type, or the place is none that has filters");
-	return probe_explain_privilege(err, PROBE_NET_ADMIN);
+	return probe_explain_privilege(err, PROBE_NETLINK);
 }
 
 /* Where the filter of the program to be replaced is. */

@@ -106,7 +106,7 @@ static int explain(int code, bool link, enum attach_xdp_mode mode, struct error 
 			"set "
 			"up (MTU, queues)%s",
 			link ? ", or Linux is older than 5.9: use by = \"netlink\" there" : "");
-	return probe_explain_privilege(err, PROBE_NET_ADMIN);
+	return probe_explain_privilege(err, link ? PROBE_NET_ADMIN : PROBE_NETLINK);
 }
 
 static void name_target(const struct attach_xdp_target *target, int code, struct error *err)
@@ -198,7 +198,7 @@ static int exchange_or_say(const struct attachment *a, int prog_fd, int present,
 		return error_append(err, ": it is attached there no more");
 	if (ret == -ENODEV)
 		return error_append(err, ": the interface is gone");
-	return probe_explain_privilege(err, PROBE_NET_ADMIN);
+	return probe_explain_privilege(err, PROBE_NETLINK);
 }
 
 static int detach(const struct attachment *a, int prog_fd, struct error *err)

@@ -24,6 +24,7 @@ static const struct capability {
 	{PROBE_PERFMON, 38, "CAP_PERFMON"},
 	{PROBE_NET_ADMIN, 12, "CAP_NET_ADMIN"},
 	{PROBE_SYS_ADMIN, 21, "CAP_SYS_ADMIN"},
+	{PROBE_NETLINK, 12, "CAP_NET_ADMIN"},
 };
 
 enum { CAPABILITIES = sizeof(capabilities) / sizeof(capabilities[0]), SYS_ADMIN_BIT = 21 };
@@ -169,7 +170,7 @@ static uint32_t find_missing(uint64_t effective, uint32_t needs)
 	int i;
 
 	if (effective >> SYS_ADMIN_BIT & 1)
-		return 0;
+		needs &= PROBE_NETLINK;
 	for (i = 0; i < CAPABILITIES; i++) {
 		if (needs & capabilities[i].need && !(effective >> capabilities[i].bit & 1))
 			missing |= capabilities[i].need;
@@ -254,7 +255,7 @@ static uint32_t needs_of_kernel(uint32_t needs, uint32_t version)
 	bool restricted;
 	char *text;
 
-	if (!version || version >= VERSION(5, 19))
+	if (!version || version >= VERSION(5, 19) || needs & PROBE_NETLINK)
 		return needs;
 	text = read_file("/proc/sys/kernel/unprivileged_bpf_disabled");
 	restricted = text && text[0] != '0';
@@ -297,7 +298,7 @@ int probe_explain_privilege(struct error *err, uint32_t needs)
 	if (missing) {
 		error_append(err, ": needs ");
 		probe_append_needs(err, all);
-		if (!(all & PROBE_SYS_ADMIN))
+		if (!(all & (PROBE_SYS_ADMIN | PROBE_NETLINK)))
 			error_append(err, ", or CAP_SYS_ADMIN before Linux 5.8");
 		error_append(err, "; this process lacks ");
 		probe_append_needs(err, missing);

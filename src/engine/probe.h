@@ -20,6 +20,7 @@ enum probe_need {
 	PROBE_PERFMON = 1 << 1,
 	PROBE_NET_ADMIN = 1 << 2,
 	PROBE_SYS_ADMIN = 1 << 3, /* CAP_SYS_ADMIN itself: opening objects by their id */
+	PROBE_NETLINK = 1 << 4, /* CAP_NET_ADMIN itself, on any kernel */
 };
 
 /* What loading a program of that type needs. */
