@@ -87,7 +87,8 @@ int map_failure(lua_State *L, int map, int code, const char *what)
 	const char *hint;
 
 	error_errno(&err, code, "%s map \"%s\"", what, name);
-	hint = find_hint(what, err.code);
+	/* Old kernels ask for capabilities before they look at the map. */
+	hint = err.code == EPERM && probe_lacking(0) ? NULL : find_hint(what, err.code);
 	if (hint)
 		error_append(&err, ": %s", hint);
 	else

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../engine/fdinfo.h"
+#include "../engine/probe.h"
 #include "../engine/sys_info.h"
 #include "failure.h"
 #include "info.h"
@@ -75,6 +76,7 @@ struct prog_info *program_info_push(lua_State *L, uint32_t want)
 	if (err.code == ENODEV)
 		error_append(&err, ": the network device that it was loaded for is gone");
 	error_prefix(&err, "ask about program \"%s\"", program_push_string(L, 1, "name"));
+	probe_explain_privilege(&err, 0);
 	failure_push(L, &err);
 	return NULL;
 }

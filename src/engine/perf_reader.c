@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <sys/epoll.h>
 
+#include "probe.h"
 #include "sys.h"
 
 /*
@@ -32,10 +33,10 @@ static int place(const struct reader *reader, const struct ring *ring, struct er
 			"put the perf buffer of CPU %" PRIu32
 			" into the map, which has too few entries",
 			ring->source);
-	return ret < 0 ? error_errno(err, ret,
-				 "put the perf buffer of CPU %" PRIu32 " into the map",
-				 ring->source)
-		       : 0;
+	if (ret >= 0)
+		return 0;
+	error_errno(err, ret, "put the perf buffer of CPU %" PRIu32 " into the map", ring->source);
+	return probe_explain_privilege(err, 0);
 }
 
 /* 1, 0 when the CPU went offline meanwhile, -1. */
