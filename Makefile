@@ -53,7 +53,7 @@ PACKAGES = gcc libc6-dev pkg-config libelf-dev clang llvm libbpf-dev \
 	lua5.4 liblua5.4-dev lua5.3 liblua5.3-dev lua5.1 liblua5.1-0-dev luajit2 libluajit2-5.1-dev \
 	lua-busted lua-luv lua-cqueues lua-socket lua-copas lua-http luarocks \
 	nginx libnginx-mod-http-lua haproxy curl wrk prometheus \
-	clang-format lua-check cppcheck valgrind \
+	clang-format lua-check lua-ldoc cppcheck valgrind \
 	bpftool iproute2 util-linux procps binutils ca-certificates \
 	qemu-system-x86 busybox-static cpio kmod xz-utils
 deps:
@@ -223,6 +223,12 @@ $(BUILD)/bench/bpf_time.so: spec/bench/bpf_time.c
 	@mkdir -p $(@D); $(call say,$@)
 	$(Q)$(CC) $(STD) -O2 -fvisibility=default -shared -o $@ $<
 
+# What the comments in lua/ebpf say, as HTML in $(BUILD)/docs. A warning is an error.
+docs:
+	$(Q)rm -rf $(BUILD)/docs && mkdir -p $(BUILD)/docs/source
+	$(Q)LUA_PATH='$(LUA_PATHS)' $(LUA) spec/support/docs.lua lua/ebpf $(BUILD)/docs/source
+	$(Q)ldoc --quiet --fatalwarnings --testing --project ebpf --title "ebpf for Lua" --dir $(BUILD)/docs $(BUILD)/docs/source
+
 # The types of the running kernel as a header, by the module itself.
 $(BUILD)/vmlinux.h: $(BUILD)/$(LUA)/ebpf/core.so
 	@$(call say,$@)
@@ -249,4 +255,4 @@ ifneq (,$(filter deps,$(MAKECMDGOALS)))
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: build deps fixtures harnesses demo test asan valgrind soak fresh vm lint install bench fuzz rockspec helpers clean
+.PHONY: build deps docs fixtures harnesses demo test asan valgrind soak fresh vm lint install bench fuzz rockspec helpers clean

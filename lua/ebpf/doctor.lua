@@ -373,6 +373,8 @@ end)
 ---@class ebpf.Report: ebpf.Finding[]
 ---@field healthy boolean whether there is no problem and no warning
 
+local doctor = {}
+
 local Report = {}
 
 --- The report as text: a line for each finding, and what it means and what to do below those that are not "ok".
@@ -393,7 +395,7 @@ end
 --- Examines the machine and this process: a table of findings, in order and by name (`report.btf.state`), which prints
 --- as text: `lua -e 'print(require("ebpf").doctor())'`. Nothing is changed; one array is created and closed.
 ---@return ebpf.Report report
-local function doctor()
+function doctor.doctor()
   local host = look()
   local report = setmetatable({ healthy = true }, Report)
   for _, each in ipairs(checks) do
@@ -408,4 +410,4 @@ local function doctor()
   return report
 end
 
-return { doctor = doctor }
+return doctor

@@ -78,8 +78,14 @@ local ebpf = {
   program_abi = abi.program,
   collection_abi = abi.collection,
 
+  --- The numbers of the CPUs that there may ever be: values of per-CPU maps are for these.
+  ---@type fun(): integer[]?, string?, integer?
   possible_cpus = core.possible_cpus,
+  --- The numbers of the CPUs that run now.
+  ---@type fun(): integer[]?, string?, integer?
   online_cpus = core.online_cpus,
+  --- The time that bpf_ktime_get_ns() tells programs.
+  ---@type fun(): integer
   ktime_get_ns = core.ktime_get_ns,
 }
 

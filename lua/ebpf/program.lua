@@ -6,6 +6,8 @@ local map = require "ebpf.map"
 --- array.
 -- `tostring(p)` gives `xdp "name" #7`, where 7 is the fd. Each method of a closed one returns nil, message, EBADF.
 ---@class ebpf.Program
+---@field attach fun(self: ebpf.Program, options?: ebpf.AttachOptions): ebpf.Link?, string?, integer? to what its
+--- section names; options say what that leaves open
 ---@field test fun(self: ebpf.Program, data: string): integer?, string, integer? runs it once on a packet: its
 --- result, an
 --- unsigned 32-bit integer, and the packet as it left it. ENOTSUPP (524): the kernel cannot do that for its type

@@ -12,6 +12,7 @@ local wait = {}
 local closing = setmetatable({}, { __mode = "k" })
 
 --- Called by the readers' close() before the fd goes.
+---@param reader ebpf.Reader
 function wait.wake(reader)
   local action = closing[reader]
   if action then
