@@ -65,7 +65,8 @@ static const struct bpf_insn load_acquire[] = {
 };
 static const struct bpf_insn may_goto[] = {
 	ZERO,
-	INSN(0xe5, 0, 0, 0, 0), /* may_goto +0: BPF_JCOND */
+	INSN(0xe5, 0, 0, 1, 0), /* may_goto +1: BPF_JCOND; Linux 6.12 refuses +0 */
+	ZERO,
 	EXIT,
 };
 static const struct bpf_insn subprogram[] = {
