@@ -224,7 +224,7 @@ local rows = {
     function()
     local path = support.fixture("ksyms")
     return function() return ebpf.load(path, { programs = { "addresses" } }) end
-  end, prepares = true, kptr = true },
+  end, prepares = true, kptr = true, since = "5.11" },
   { "read the kernel's types", {}, function()
     return ebpf.btf.load_kernel()
   end },
