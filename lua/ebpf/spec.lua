@@ -61,6 +61,8 @@ local ProgramSpec = {}
 ---@field maps table<string, ebpf.MapSpec> by name, those of global variables by section (".rodata")
 ---@field programs table<string, ebpf.ProgramSpec> by name
 ---@field types ebpf.Btf? the types of the object, of one compiled with -g; see ebpf.type()
+---@field functions table<string, ebpf.Instructions> those that are no programs (of ".text", and static ones), by name,
+--- without what they call: insns:link(spec.functions) lets programs of other objects call them
 ---@field variables table<string, ebpf.VariableSpec> global variables by name
 ---@field license string?
 ---@field kernel_version integer
@@ -108,7 +110,11 @@ end
 --- A copy that shares nothing with the original.
 ---@return ebpf.CollectionSpec
 function CollectionSpec:copy()
-  return deep_copy(self, {})
+  local copy = deep_copy(self, {})
+  for name, instructions in pairs(copy.functions or {}) do
+    copy.functions[name] = instructions:copy()
+  end
+  return copy
 end
 
 local function number(value)

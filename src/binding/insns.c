@@ -361,21 +361,40 @@ static int link_copy(struct libraries *libraries, struct error *err)
 	return 0;
 }
 
+/* Pushes the instructions at an argument, or all those in the table there. */
+static void spread_libraries(lua_State *L, int arg)
+{
+	if (!lua_istable(L, arg)) {
+		insns_check(L, arg);
+		lua_pushvalue(L, arg);
+		return;
+	}
+	for (lua_pushnil(L); lua_next(L, arg); lua_insert(L, -2)) {
+		luaL_checkstack(L, 8, "link instructions");
+		luaL_argcheck(L, insns_test(L, -1) != NULL, arg,
+			"a table of something else than instructions");
+	}
+}
+
 /*
  * insns:link(library, ...) -> true, or nil, message, errno
  * Appends the functions that the instructions call and do not define, and those that these call,
- * from other lists. A list is appended whole, and once. ENOENT: a function called is nowhere.
+ * from other lists, or tables of lists such as spec.functions. A list is appended whole, and once. ENOENT: a function called is nowhere.
  * EEXIST: a function is defined twice. On failure nothing is changed.
  */
 static int link_lists(lua_State *L)
 {
 	struct insns *list = insns_check(L, 1), *linked, old;
-	struct libraries libraries = {.L = L, .first = 2, .last = lua_gettop(L)};
+	struct libraries libraries = {.L = L, .first = 2};
 	struct error err;
-	int i;
+	int i, last = lua_gettop(L);
 
-	for (i = 2; i <= libraries.last; i++)
-		insns_check(L, i);
+	for (i = 2; i <= last; i++)
+		spread_libraries(L, i);
+	for (i = 2; i <= last; i++)
+		lua_remove(L, 2);
+	libraries.last = lua_gettop(L);
+	luaL_checkstack(L, LUA_MINSTACK, "link instructions");
 	linked = insns_push_copy(L, 1, &err);
 	if (!linked || link_copy(&libraries, &err) < 0) {
 		error_prefix(&err, "link instructions");

@@ -309,6 +309,21 @@ static void push_data(lua_State *L, const struct object *object, int types)
 	lua_remove(L, c.known);
 }
 
+/* Pushes the table of functions that are no programs: instructions by name. */
+static void push_functions(lua_State *L, struct object *object)
+{
+	struct insns *insns;
+	uint32_t i;
+
+	lua_newtable(L);
+	for (i = 0; i < object->function_count; i++) {
+		insns = insns_new(L);
+		*insns = object->functions[i].insns;
+		memset(&object->functions[i].insns, 0, sizeof(*insns));
+		lua_setfield(L, -2, object->functions[i].name);
+	}
+}
+
 static void push_object(lua_State *L, struct object *object, const char *name)
 {
 	int types = 0;
@@ -329,6 +344,8 @@ static void push_object(lua_State *L, struct object *object, const char *name)
 		lua_setfield(L, -2, object->programs[i].name);
 	}
 	lua_setfield(L, -2, "programs");
+	push_functions(L, object);
+	lua_setfield(L, -2, "functions");
 	if (object->license)
 		set_string(L, "license", object->license);
 	if (types) {
@@ -345,7 +362,7 @@ static void push_object(lua_State *L, struct object *object, const char *name)
  * bytes  string: the whole file
  * name   string: what error messages call it
  *
- * Returns {maps = {[name] = ...}, programs = {[name] = ...}, license, kernel_version, byte_order,
+ * Returns {maps = {[name] = ...}, programs = {[name] = ...}, functions = {[name] = ...}, license, kernel_version, byte_order,
  * types}, fields as told in lua/ebpf/spec.lua; or nil, message, errno: ENOEXEC when the object is
  * malformed or asks for what this library does not know, E2BIG when its programs together are too
  * large. No system call is made.

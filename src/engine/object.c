@@ -247,6 +247,11 @@ void object_free(struct object *object)
 		free(object->variables[i].name);
 	free(object->maps);
 	free(object->programs);
+	for (i = 0; i < object->function_count; i++) {
+		free(object->functions[i].name);
+		insns_free(&object->functions[i].insns);
+	}
+	free(object->functions);
 	free(object->variables);
 	free(object->license);
 	btf_release(object->btf);

@@ -77,6 +77,8 @@ struct object {
 	uint32_t map_count;
 	struct object_program *programs;
 	uint32_t program_count;
+	struct object_program *functions; /* not linked; they have but a name and instructions */
+	uint32_t function_count;
 	struct object_variable *variables;
 	uint32_t variable_count;
 };

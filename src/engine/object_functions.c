@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The functions of code sections. Global ones outside ".text" are programs; the others exist
- * only as parts of the programs that call them.
+ * as parts of the programs that call them, and for programs of other objects.
  */
 #include <elf.h>
 #include <errno.h>
@@ -239,6 +239,31 @@ static int link_program(
 		err);
 }
 
+/* What is no program moves out of the build, as it was before linking: for programs of other objects. */
+static int keep_functions(struct object_build *b, uint32_t count, struct error *err)
+{
+	struct object *object = b->object;
+	struct object_function *function;
+	struct object_program *kept;
+	uint32_t i;
+
+	object->functions = calloc(count + 1U, sizeof(*object->functions));
+	if (!object->functions)
+		return error_errno(err, ENOMEM, "keep %u functions", count);
+	for (i = 0; i < b->function_count; i++) {
+		function = &b->functions[i];
+		if (function->is_program)
+			continue;
+		kept = &object->functions[object->function_count++];
+		kept->insns = function->insns;
+		memset(&function->insns, 0, sizeof(function->insns));
+		kept->name = strdup(object_function_name(b, function));
+		if (!kept->name)
+			return error_errno(err, ENOMEM, "keep a function");
+	}
+	return 0;
+}
+
 int object_link_programs(struct object_build *b, struct error *err)
 {
 	const struct object_function *function;
@@ -254,5 +279,5 @@ int object_link_programs(struct object_build *b, struct error *err)
 		if (function->is_program && link_program(b, function, err) < 0)
 			return error_prefix(err, "program \"%.80s\"", function->symbol->name);
 	}
-	return 0;
+	return keep_functions(b, b->function_count - count, err);
 }
