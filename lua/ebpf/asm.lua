@@ -19,10 +19,10 @@ local core = require "ebpf.core"
 ---@field rewrite_constant fun(self: ebpf.Instructions, symbol: string, value: any): true?, string?, integer?
 --- every 64-bit load that refers to `symbol` loads the integer, from -2^63 to 2^64-1, exactly. Errors as above
 ---@field link fun(self: ebpf.Instructions, ...: ebpf.Instructions|table<string, ebpf.Instructions>): true?, string?,
---- integer? appends, whole and once, those of the given lists and tables of lists, such as spec.functions, that
 --- integer? appends, whole and once, those of the given lists and tables of lists, such as spec.functions, that define
 --- functions which are called and not there yet. ENOENT: a function is missing; EEXIST: one is defined twice. After a
 --- failure nothing has changed
+---@field insert fun(self: ebpf.Instructions, index: integer, code: ebpf.Code): true?, string?, integer? puts
 --- instructions in front of slot `index`; #insns + 1 is behind the last one. What led there leads to them: they are run
 --- before what was there. Jumps, calls, functions, references, relocations and lines of source stay right. EINVAL: text
 --- that is wrong, or a place inside a 64-bit load; ERANGE: a jump becomes too long; EEXIST: a function or a map of
