@@ -306,7 +306,7 @@ describe("instructions from text", function()
   it("cast pointers between address spaces", function()
     local arena, message = ebpf.new_map { type = "arena", name = "arena", max_entries = 4, flags = 0x400 }
     if not arena then
-      support.pending("arenas: " .. message)
+      support.needs("6.9", "arena", message)
     end
     support.closing(arena)
     local list = assert(asm.parse [[
