@@ -422,7 +422,7 @@ describe("a sockmap link", function()
         assert(verdict:detach() == true and parser:detach() == true)
 
         client, server = connected()
-        local drop = assert(progs.skb_drop:attach { map = sockets, by = by })
+        local drop = assert(since("5.13", progs.skb_drop:attach { map = sockets, by = by }))
         sockets:put(0, server)
         assert(sends(client, server) == nil)
         assert(count(5) > 0)

@@ -208,9 +208,11 @@ describe("the verifier's log", function()
   it("comes with a failure, its last words in the message", function()
     local p, message, code, log = ebpf.new_program(spec_of { name = "broken", instructions = broken })
     assert.is_nil(p)
-    -- Linux 5.10 says nothing else.
-    assert.equal("load program \"broken\": permission denied (EACCES): R0 !read_ok, at instruction 0 (exit): the "
-      .. "register has no value on this path", (message:gsub(" %(1 more line in the log%)$", "")))
+    -- Linux 7.3 gives a reason of its own.
+    assert.matches('^load program "broken": permission denied %(EACCES%): R0 !read_ok, at instruction 0 %(exit%): ',
+      message)
+    assert.truthy(message:find(": the register has no value on this path", 1, true)
+      or message:find(": R0 has never been initialized on this path", 1, true), message)
     assert.equal(errno.EACCES, code)
     assert.truthy(log:find("R0 !read_ok\n", 1, true))
     assert.truthy(log:find("processed 1 insns", 1, true))
@@ -254,6 +256,8 @@ describe("the verifier's log", function()
     } do
       local message = select(2, ebpf.new_program { type = "xdp", instructions = instructions, license = "GPL" })
       local said = message:match("^load unnamed program of type xdp: [a-z ]+ %(E%u+%): (.*%)): ")
+      -- What Linux 7.3 says.
+      said = said:gsub("R0 min value is outside of the allowed memory range", "R0 offset is outside of the packet")
       assert.equal(expected, said)
     end
   end)

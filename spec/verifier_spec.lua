@@ -251,8 +251,8 @@ describe("a program made of instructions", function()
       instructions = ebpf.asm.parse "exit" }, { log_level = 4 })
     assert.is_nil(program)
     assert.matches("\nverification time ", log)
-    assert.equal('load program "x": permission denied (EACCES): R0 !read_ok: the register has no value on this path (2 '
-      .. "more lines in the log)", message)
+    assert.equal('load program "x": permission denied (EACCES): R0 !read_ok: the register has no value on this path',
+      (message:gsub(" %(%d more lines? in the log%)$", "")))
   end)
 
   it("has the names of its functions in the message", function()
