@@ -541,6 +541,23 @@ describe("C made of BTF", function()
     end)
   end
 
+  it("writes out structs that are embedded by their names, and gives enums without values one", function()
+    support.write_file(directory .. "/embedding.c", [[
+      struct named { int a; union { long b; char c; }; };
+      typedef struct { short d; } typed;
+      enum declared;
+      enum declared *pointer;
+      struct whole { char first; struct named; typed; enum declared *of; char last; } whole;
+    ]])
+    support.check_run { "clang", "-O2", "-g", "-fms-extensions", "-w", "-target", "bpf", "-c",
+      directory .. "/embedding.c", "-o", directory .. "/embedding.o" }
+    local b = close(assert(btf.load(directory .. "/embedding.o")))
+    local text = assert(b:c_dump())
+    assert.matches("char first;\n\tstruct {\n\t\tint a;\n\t\tunion {", text)
+    assert.matches("enum declared {\n\tno_value = 0,\n}", text)
+    check_layout(b, text, records(b, 1))
+  end)
+
   it("has the layout of the kernel's types", function()
     local kernel = close(assert(btf.load_kernel()))
     local ids = records(kernel, 13)

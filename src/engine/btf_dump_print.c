@@ -158,14 +158,41 @@ static uint64_t bits_of(const struct btf *btf, uint32_t id)
 
 static void put_prefix(struct btf_printer *p, uint32_t id, uint32_t level);
 static void put_suffix(struct btf_printer *p, uint32_t id, uint32_t level);
+static void put_record(struct btf_printer *p, uint32_t id, uint32_t level);
+
+/* The struct or union that a member without a name has, or 0. It may have a name itself: that is
+ * an extension (-fms-extensions) of which Linux 7 makes use, and which C tells by the members. */
+static uint32_t embedded(const struct btf *btf, const struct btf_member *member)
+{
+	uint32_t id = member->type, kind;
+	int depth;
+
+	for (depth = 0; !member->name_off && depth < BTF_DEPTH_MAX; depth++) {
+		kind = btf_kind(btf_type(btf, id));
+		if (kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION)
+			return id;
+		if (kind != BTF_KIND_TYPEDEF && kind != BTF_KIND_CONST &&
+			kind != BTF_KIND_VOLATILE && kind != BTF_KIND_TYPE_TAG)
+			break;
+		id = btf_type(btf, id)->size;
+	}
+	return 0;
+}
 
 static void put_member(
 	struct btf_printer *p, const struct btf_member *member, uint32_t bits, uint32_t level)
 {
 	const char *name = btf_string(p->btf, member->name_off);
+	uint32_t record = embedded(p->btf, member);
 	char valid[BTF_DUMP_NAME];
 
 	indent(p, level);
+	if (record && !p->failed) {
+		btf_print(p, "%s", keyword(btf_type(p->btf, record)));
+		put_record(p, record, level);
+		btf_print(p, ";\n");
+		return;
+	}
 	put_prefix(p, member->type, level);
 	if (name[0]) {
 		btf_dump_names_member(name, valid);
@@ -250,20 +277,31 @@ static bool fits_int(uint64_t value, bool is_signed)
 	return value <= UINT32_MAX;
 }
 
+static void put_value_name(struct btf_printer *p, const char *name)
+{
+	char unique[BTF_DUMP_NAME];
+
+	if (btf_dump_names_value(&p->names, name, unique, p->error) < 0)
+		p->failed = true;
+	btf_print(p, "%s = ", unique);
+}
+
 static void put_enum(struct btf_printer *p, const struct btf_type *type, uint32_t level)
 {
 	const char *mode = type->size == 1 ? "QI" : type->size == 2 ? "HI" : "DI";
 	bool wide = false, is_signed = btf_flag(type);
-	char name[BTF_DUMP_NAME];
 	uint32_t i;
 
 	btf_print(p, " {\n");
-	for (i = 0; i < btf_vlen(type) && !p->failed; i++) {
-		if (btf_dump_names_value(
-			    &p->names, btf_enum_name(p->btf, type, i), name, p->error) < 0)
-			p->failed = true;
+	/* One that is only declared has no values, and C none without. */
+	if (!btf_vlen(type)) {
 		indent(p, level + 1);
-		btf_print(p, "%s = ", name);
+		put_value_name(p, "no_value");
+		btf_print(p, "0,\n");
+	}
+	for (i = 0; i < btf_vlen(type) && !p->failed; i++) {
+		indent(p, level + 1);
+		put_value_name(p, btf_enum_name(p->btf, type, i));
 		put_number(
 			p, btf_enum_value(type, i), is_signed, btf_kind(type) == BTF_KIND_ENUM64);
 		btf_print(p, ",\n");
