@@ -609,12 +609,6 @@ describe("C made of BTF", function()
     assert.same({ nil, 'dump BTF "bytes" as C: BTF type 1 contains itself', errno.ENOEXEC }, { none, message, code })
   end)
 
-  it("declares an enum of which no more is known", function()
-    local types = words(1, 6 * 2 ^ 24, 4)
-    local b = close(assert(btf.parse("\159\235\1\0" .. words(24, 0, #types, #types, 3) .. types .. "\0x\0")))
-    assert.matches("enum x;\n", (b:c_dump()), 1, true)
-  end)
-
   it("is C only, whatever names are", function()
     local strings = "\0int\0a{};*/\0008 x\0"
     local types = words(1, 1 * 2 ^ 24, 4, 0x01000020) .. words(5, 4 * 2 ^ 24 + 1, 4, 12, 1, 0)

@@ -162,15 +162,14 @@ int emit_timed(struct __sk_buff *skb)
 SEC("tc")
 int emit_packet(struct __sk_buff *skb)
 {
-	__u32 length = skb->len, zero = 0;
+	__u32 length = skb->len - 1, zero = 0;
 	struct packet *packet = bpf_map_lookup_elem(&packets, &zero);
 
-	if (!packet || length > PACKET_MAX)
+	if (!packet || length >= PACKET_MAX)
 		return TC_ACT_SHOT;
-	/* Joined with the comparison above, Linux 6.1 would not see that it is none. */
+	/* Linux 6.1 knows of one more than this that it is not none, but of no comparison with 0. */
 	barrier_var(length);
-	if (length < 1)
-		return TC_ACT_SHOT;
+	length++;
 	if (bpf_skb_load_bytes(skb, 0, packet, length) < 0)
 		return TC_ACT_SHOT;
 	return bpf_ringbuf_output(&events, packet, length, 0) < 0 ? TC_ACT_SHOT : TC_ACT_OK;

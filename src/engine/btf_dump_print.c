@@ -532,10 +532,9 @@ void btf_print_definition(struct btf_printer *p, uint32_t id)
 		btf_print(p, " ");
 		put_name(p, id);
 	}
-	/* An enum without enumerators is one that was only declared; C has no empty ones. */
 	if (kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION)
 		put_record(p, id, 0);
-	else if (btf_vlen(type))
+	else
 		put_enum(p, type, 0);
 	btf_print(p, ";\n\n");
 }
