@@ -20,6 +20,7 @@ if [ "${EBPF_FRESH:-}" != inside ]; then
 fi
 
 root=$EBPF_ROOT
+chmod 755 "$root" # as the root of any system
 debootstrap --variant=minbase --include=make,git,ca-certificates bookworm "$root" "$mirror"
 
 # What a user's machine has beyond packages: the network's names, /proc, /sys and /dev of the kernel.

@@ -19,7 +19,8 @@ local time_limit = os.getenv("EBPF_TIME_LIMIT") or "600"
 
 -- Mounts, network namespaces and temporary files of the specs are their own and vanish with the process, however
 -- it ends. In a chroot "/" is no mount point, so it cannot be made private: there the root becomes a copy of itself,
--- mounted where nothing shows outside, below /proc, which always is a mount point with a directory to spare.
+-- mounted where nothing shows outside, below /proc, which always is a mount point with a directory to spare. Temporary
+-- files are where specs that give up being root can reach them, whoever owns the directories around this tree.
 local isolation = ([[unshare --mount --propagation unchanged sh -c '
   enter="mkdir -p /run/netns %s && mount -t tmpfs ebpf-spec /run/netns && mount -t tmpfs ebpf-spec %s &&
     export EBPF_SPEC_ISOLATED=1 TMPDIR=\$(realpath %s)"
@@ -28,7 +29,7 @@ local isolation = ([[unshare --mount --propagation unchanged sh -c '
   else
     mount --make-private /proc && mount --rbind / /proc/fs && mount --make-rprivate /proc/fs &&
       exec chroot /proc/fs sh -c "cd \"$PWD\" && $enter && exec \"\$@\"" sh "$@"
-  fi' sh ]]):gsub("%%s", build .. "/test/tmp")
+  fi' sh ]]):gsub("%%s", (os.getenv("PWD") or ""):find("^/mnt/") and build .. "/test/tmp" or "/mnt")
 
 local function execute(command)
   local result, _, status = os.execute(command)
