@@ -21,6 +21,7 @@ local time_limit = os.getenv("EBPF_TIME_LIMIT") or "600"
 -- it ends. In a chroot "/" is no mount point, so it cannot be made private: there the root becomes a copy of itself,
 -- mounted where nothing shows outside, below /proc, which always is a mount point with a directory to spare. Temporary
 -- files are where specs that give up being root can reach them, whoever owns the directories around this tree.
+local in_use = (os.getenv("PWD") or ""):find("^/mnt/") or os.getenv("EBPF_SPEC_ISOLATED") -- by a run around this one
 local isolation = ([[unshare --mount --propagation unchanged sh -c '
   enter="mkdir -p /run/netns %s && mount -t tmpfs ebpf-spec /run/netns && mount -t tmpfs ebpf-spec %s &&
     export EBPF_SPEC_ISOLATED=1 TMPDIR=\$(realpath %s)"
@@ -29,7 +30,7 @@ local isolation = ([[unshare --mount --propagation unchanged sh -c '
   else
     mount --make-private /proc && mount --rbind / /proc/fs && mount --make-rprivate /proc/fs &&
       exec chroot /proc/fs sh -c "cd \"$PWD\" && $enter && exec \"\$@\"" sh "$@"
-  fi' sh ]]):gsub("%%s", (os.getenv("PWD") or ""):find("^/mnt/") and build .. "/test/tmp" or "/mnt")
+  fi' sh ]]):gsub("%%s", in_use and build .. "/test/tmp" or "/mnt")
 
 local function execute(command)
   local result, _, status = os.execute(command)
