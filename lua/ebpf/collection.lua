@@ -561,6 +561,11 @@ end
 -- The low byte of a number comes first in memory.
 local native_order = core.little_endian and "little" or "big"
 
+--- Names out of a hostile object stand in messages, which may go to a terminal.
+local function printable(message)
+  return (message:gsub("%c", "?"))
+end
+
 --- Loads what checked options ask for.
 -- @param file whether the spec is straight from a file, so that what is wrong with it is no mistake of the caller's
 local function load(self, options, file)
@@ -583,13 +588,13 @@ local function load(self, options, file)
   close_all(loading.programs)
   close_all(loading.maps)
   if called then
-    return nil, message, errno, log
+    return nil, printable(message), errno, log
   end
   local wrong = type(ok) == "string" and ok:match("bad argument #1 to '[^']*' %((.*)%)$")
   if not (wrong and file) then
     error(ok, 0)
   end
-  return nil, ("load %s: %s"):format(loading.at, wrong), ENOEXEC
+  return nil, printable(("load %s: %s"):format(loading.at, wrong)), ENOEXEC
 end
 
 local load_options = { maps = true, programs = true, pin_path = true, log_level = true, log_size = true,

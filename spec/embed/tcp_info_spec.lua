@@ -48,19 +48,21 @@ describe("an nginx that is looked at", function()
 
   it("logs retransmits", function()
     -- For a moment nothing that the client sends arrives, so what nginx sends is not acknowledged.
-    local script = support.tmpdir() .. "/deafen.lua"
+    local script, received = support.tmpdir() .. "/deafen.lua", support.tmpdir() .. "/received"
     support.write_file(script, ([[
       package.path = %q
       local blocklist = require "blocklist"
       local blocked = assert(blocklist.open { object = %q })
       assert(blocked:attach("web"))
-      os.execute("sleep 0.5")
       assert(blocked:ban(%q, { seconds = 1 }))
       os.execute("sleep 2")
     ]]):format(package.path, build .. "/examples/blocklist/blocklist.bpf.o", client))
-    support.start(support.in_netns(network.server, ("exec %s %s"):format(support.quote(support.lua), script)))
-    support.check_run(support.in_netns(network.client,
-      ("curl -s -m 60 --limit-rate 8M -o /dev/null 'http://%s:8080/slow?blocks=300'"):format(network.address)))
+    support.start(support.in_netns(network.client,
+      ("exec curl -s --limit-rate 8M -o %s 'http://%s:8080/slow?blocks=800'"):format(received, network.address)))
+    assert(support.wait_until(function()
+      return support.exists(received) and #support.read_file(received) > 0
+    end, 20), "nothing arrives")
+    support.check_run(support.in_netns(network.server, ("%s %s"):format(support.quote(support.lua), script)))
     local rtt, retransmits = logged("/slow"):match(" rtt=(%d+) retransmits=(%d+)$")
     assert.is_true(tonumber(rtt) > 0)
     assert.is_true(tonumber(retransmits) > 0, logged("/slow"))

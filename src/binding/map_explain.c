@@ -15,6 +15,28 @@ bool map_is_storage(uint32_t type)
 	       type == BPF_MAP_TYPE_TASK_STORAGE || type == BPF_MAP_TYPE_CGRP_STORAGE;
 }
 
+/*
+ * To free these, Linux (6.18 at least) counts up to max_entries with an int: beyond INT_MAX it takes
+ * a negative index, and an oops for that, after which the memory is lost until the next boot.
+ */
+bool map_is_unfreeable(const struct abi_map_create *attr)
+{
+	switch (attr->map_type) {
+	case BPF_MAP_TYPE_PERCPU_ARRAY:
+	case BPF_MAP_TYPE_PROG_ARRAY:
+	case BPF_MAP_TYPE_PERF_EVENT_ARRAY:
+	case BPF_MAP_TYPE_CGROUP_ARRAY:
+	case BPF_MAP_TYPE_ARRAY_OF_MAPS:
+	case BPF_MAP_TYPE_DEVMAP:
+	case BPF_MAP_TYPE_SOCKMAP:
+	case BPF_MAP_TYPE_XSKMAP:
+	case BPF_MAP_TYPE_REUSEPORT_SOCKARRAY:
+		return attr->max_entries > INT32_MAX;
+	default:
+		return false;
+	}
+}
+
 /* What a spec most likely did wrong when the kernel answers EINVAL to it. */
 static const char *explain_invalid(const struct abi_map_create *attr)
 {
@@ -65,7 +87,10 @@ int map_create_failure(lua_State *L, const struct abi_map_create *attr, int code
 	error_errno(&err, code, "create map \"%s\"", name);
 	if (attr->map_token_fd < 0)
 		error_append(&err, ": the token is closed");
-	if (err.code == EINVAL)
+	if (map_is_unfreeable(attr))
+		error_append(&err, ": max_entries is %u, and Linux cannot free more than %d entries",
+			attr->max_entries, INT32_MAX);
+	else if (err.code == EINVAL)
 		error_append(&err, ": %s", explain_invalid(attr));
 	token_explain(&err, attr->map_token_fd,
 		&(struct token_use){

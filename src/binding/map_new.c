@@ -295,6 +295,8 @@ static int create_once(const struct abi_map_create *attr)
 	bool is_struct = attr->map_type == BPF_MAP_TYPE_STRUCT_OPS;
 	int btf, ret;
 
+	if (map_is_unfreeable(attr))
+		return -E2BIG;
 	if (attr->map_token_fd)
 		described.map_flags |= BPF_F_TOKEN_FD;
 	if ((!map_is_storage(attr->map_type) && !is_struct) || attr->btf_fd)

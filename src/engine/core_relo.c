@@ -262,8 +262,6 @@ int core_relo_apply(struct insns *list, struct core_target *target, struct error
 		ret = sort_out(&s, relos, &count, err);
 		if (ret == 0 && count)
 			ret = apply_groups(&s, relos, count, values, err);
-		if (ret < 0)
-			error_make_printable(err);
 	} else {
 		ret = error_errno(err, ENOMEM, "apply %u CO-RE relocations", list->relo_count);
 	}
@@ -335,7 +333,6 @@ bool core_relo_explain(const struct insns *list, const char *log, struct error *
 		error_append(err, ": ");
 		append_reason(&path, relo->state, err);
 		error_append(err, " (CO-RE relocation %s)", core_kind_name(relo->kind));
-		error_make_printable(err);
 		return true;
 	}
 	return false;

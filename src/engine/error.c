@@ -36,13 +36,28 @@ void error_describe(int code, char *out, size_t size)
 		snprintf(out, size, "error %d", code < 0 ? -code : code);
 }
 
+/*
+ * Writes the text from `at` on. Names out of hostile objects and files stand in messages, which
+ * may go to a terminal: no control character gets in.
+ */
+static void write_text(struct error *e, size_t at, const char *format, va_list ap)
+{
+	char *c;
+
+	vsnprintf(e->text + at, sizeof(e->text) - at, format, ap);
+	for (c = e->text + at; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
+}
+
 int error_set(struct error *e, int code, const char *format, ...)
 {
 	va_list ap;
 
 	e->code = code < 0 ? -code : code;
 	va_start(ap, format);
-	vsnprintf(e->text, sizeof(e->text), format, ap);
+	write_text(e, 0, format, ap);
 	va_end(ap);
 	return -1;
 }
@@ -54,7 +69,7 @@ int error_errno(struct error *e, int code, const char *format, ...)
 
 	e->code = code < 0 ? -code : code;
 	va_start(ap, format);
-	vsnprintf(e->text, sizeof(e->text), format, ap);
+	write_text(e, 0, format, ap);
 	va_end(ap);
 	error_describe(e->code, meaning, sizeof(meaning));
 	return error_append(e, ": %s", meaning);
@@ -68,7 +83,7 @@ int error_prefix(struct error *e, const char *format, ...)
 
 	memcpy(text, e->text, sizeof(text));
 	va_start(ap, format);
-	vsnprintf(e->text, sizeof(e->text), format, ap);
+	write_text(e, 0, format, ap);
 	va_end(ap);
 	n = strlen(e->text);
 	snprintf(e->text + n, sizeof(e->text) - n, ": %s", text);
@@ -77,21 +92,10 @@ int error_prefix(struct error *e, const char *format, ...)
 
 int error_append(struct error *e, const char *format, ...)
 {
-	size_t n = strlen(e->text);
 	va_list ap;
 
 	va_start(ap, format);
-	vsnprintf(e->text + n, sizeof(e->text) - n, format, ap);
+	write_text(e, strlen(e->text), format, ap);
 	va_end(ap);
 	return -1;
-}
-
-void error_make_printable(struct error *e)
-{
-	char *c;
-
-	for (c = e->text; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-	}
 }

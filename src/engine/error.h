@@ -2,7 +2,7 @@
 /*
  * What went wrong, in words. An engine function that fails fills a caller-owned struct error
  * and returns a negative value (or NULL); only the system call wrappers of sys.h, which have
- * nothing to add, return a bare negative errno.
+ * nothing to add, return a bare negative errno. What is written below holds no control characters.
  */
 #ifndef EBPF_ERROR_H
 #define EBPF_ERROR_H
@@ -44,9 +44,6 @@ int error_append(struct error *e, const char *format, ...) __attribute__((format
 
 /* "operation not permitted (EPERM)" for an errno of either sign; cut to `size`. */
 void error_describe(int code, char *out, size_t size);
-
-/* Takes control characters out: names of files stand in messages, which may go to a terminal. */
-void error_make_printable(struct error *e);
 
 #pragma GCC visibility pop
 

@@ -455,7 +455,6 @@ bool externs_missing(const struct externs *e, const char *const *also, uint32_t 
 		error_append(err, " and %u more", count - told);
 	if (absent)
 		error_append(err, ": declare what the program can do without as __weak");
-	error_make_printable(err);
 	return true;
 }
 

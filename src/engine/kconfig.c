@@ -475,7 +475,5 @@ int kconfig_fill(struct kconfig_variable *variables, uint32_t count, const char 
 	qsort(f.sorted, f.count, sizeof(struct kconfig_variable *), compare);
 	ret = fill(&f, text);
 	free(f.sorted);
-	if (ret < 0)
-		error_make_printable(err);
 	return ret;
 }

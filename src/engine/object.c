@@ -212,8 +212,6 @@ int object_parse(struct object *object, const void *data, size_t size, struct er
 	free(b.externs);
 	pool_free(&b.map_names);
 	elf_close(&b.elf);
-	if (ret < 0)
-		error_make_printable(err);
 	return ret;
 }
 

@@ -406,6 +406,5 @@ int prog_explain(const struct prog_load *spec, int code, const char *log, struct
 		explain_log(&t, log);
 	else
 		explain_silence(&t);
-	error_make_printable(err);
 	return -1;
 }

@@ -80,11 +80,8 @@ int token_create(const char *path, struct error *err)
 		return error_prefix(err, "create BPF token");
 	path = path ? path : found;
 	directory = sys_open_directory(path);
-	if (directory < 0) {
-		error_errno(err, directory, "create BPF token of %.200s: open it", path);
-		error_make_printable(err);
-		return -1;
-	}
+	if (directory < 0)
+		return error_errno(err, directory, "create BPF token of %.200s: open it", path);
 	attr.bpffs_fd = (uint32_t)directory;
 	fd = sys_bpf_fd(BPF_TOKEN_CREATE, &attr, sizeof(attr));
 	sys_close(directory);
@@ -92,7 +89,6 @@ int token_create(const char *path, struct error *err)
 		return fd;
 	error_errno(err, fd, "create BPF token of %.200s", path);
 	explain_create(path, err);
-	error_make_printable(err);
 	return -1;
 }
 
