@@ -358,11 +358,11 @@ end)
 
 describe("a broken object file", function()
   it("puts no control characters from its names into messages", function()
-    local names = { "count_acks", "tcp_congestion_ops", "struct_ops/halve", "struct_ops/undo", "name" }
+    local damaged = { "count_acks", "tcp_congestion_ops", "struct_ops/halve", "struct_ops/undo", "name" }
     local path = support.tmpdir() .. "/names.o"
     local bytes = support.read_file(support.fixture "struct_ops")
     local refused = 0
-    for _, name in ipairs(names) do
+    for _, name in ipairs(damaged) do
       local broken = bytes:gsub("%z" .. name .. "%z", "\0" .. name:sub(1, 2) .. "\27" .. name:sub(4) .. "\0")
       support.write_file(path, broken)
       local collection, message = ebpf.load(path)

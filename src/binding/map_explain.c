@@ -88,7 +88,8 @@ int map_create_failure(lua_State *L, const struct abi_map_create *attr, int code
 	if (attr->map_token_fd < 0)
 		error_append(&err, ": the token is closed");
 	if (map_is_unfreeable(attr))
-		error_append(&err, ": max_entries is %u, and Linux cannot free more than %d entries",
+		error_append(&err,
+			": max_entries is %u, and Linux cannot free more than %d entries",
 			attr->max_entries, INT32_MAX);
 	else if (err.code == EINVAL)
 		error_append(&err, ": %s", explain_invalid(attr));
