@@ -5,7 +5,7 @@
 #
 # The guest sees the host's files, read-only under a file system in memory, so the same tools, Luas and objects serve on
 # every kernel; only the kernel and its modules are others. EBPF_BUILD is the directory of the build, VM_CACHE where the
-# kernels are kept, VM_TIME_LIMIT how many seconds one kernel may take.
+# kernels are kept, VM_TIME_LIMIT how many seconds one kernel may take, VM_MEMORY how many MiB it has.
 # In <build>/vm/run/<series>/ are the logs, and "result": the counts, behind "out of time:" where the machine had to be
 # stopped. Prints what spec/support/run.lua prints there, and a line for each kernel; exits with 1 when a test failed or
 # a machine did not come to its end.
@@ -47,7 +47,7 @@ make_initramfs() { # directory release
 
 # TCG corrupts memory with more than one CPU that has cmpxchg16b, and without it parts of BPF do not work.
 boot() { # directory
-	timeout -k 10 "${VM_TIME_LIMIT:-1800}" qemu-system-x86_64 -accel "${VM_ACCEL:-tcg}" -cpu max -smp 2 -m 1536 \
+	timeout -k 10 "${VM_TIME_LIMIT:-1800}" qemu-system-x86_64 -accel "${VM_ACCEL:-tcg}" -cpu max -smp 2 -m "${VM_MEMORY:-1536}" \
 		-display none -no-reboot -nodefaults -nic none \
 		-serial "file:$1/console" -serial stdio \
 		-fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap \
