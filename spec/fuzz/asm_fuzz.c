@@ -9,30 +9,13 @@
  *						instructions that come back the same
  */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "../../src/engine/asm.h"
 #include "../../src/engine/disasm.h"
+#include "fuzz.h"
 
 enum { SLOTS = 48, SECONDS = 600, TEXT_ROOM = 1 << 16 };
-
-static uint64_t state = 88172645463325252u;
-
-static uint64_t random_number(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state * 2685821657736338717u;
-}
-
-static uint32_t below(uint32_t n)
-{
-	return (uint32_t)((random_number() >> 32) % n);
-}
 
 static int32_t any_number(void)
 {
@@ -202,7 +185,7 @@ static struct bpf_insn random_jump(enum kind kind)
 	return insn;
 }
 
-static void fail(const char *what, const char *text)
+static void fail_at(const char *what, const char *text)
 {
 	printf("%s\n%s\n", what, text);
 	exit(1);
@@ -211,7 +194,7 @@ static void fail(const char *what, const char *text)
 static void check(int ret, const struct error *err)
 {
 	if (ret < 0)
-		fail("unexpected error", err->text);
+		fail_at("unexpected error", err->text);
 }
 
 static void add(struct insns *list, struct bpf_insn insn)
@@ -325,21 +308,21 @@ static void compare(const struct insns *a, const struct insns *b, const char *te
 
 	if (a->count != b->count ||
 		(a->count && memcmp(a->code, b->code, (size_t)a->count * BPF_INSN_SIZE)))
-		fail("other bytes", text);
+		fail_at("other bytes", text);
 	if (a->ref_count != b->ref_count || a->symbol_count != b->symbol_count)
-		fail("other names", text);
+		fail_at("other names", text);
 	for (i = 0; i < a->ref_count; i++) {
 		if (a->refs[i].index != b->refs[i].index || a->refs[i].kind != b->refs[i].kind ||
 			a->refs[i].resolved != b->refs[i].resolved ||
 			a->refs[i].offset != b->refs[i].offset ||
 			strcmp(insns_name(a, a->refs[i].name), insns_name(b, b->refs[i].name)))
-			fail("other references", text);
+			fail_at("other references", text);
 	}
 	for (i = 0; i < a->symbol_count; i++) {
 		if (a->symbols[i].index != b->symbols[i].index ||
 			strcmp(insns_name(a, a->symbols[i].name),
 				insns_name(b, b->symbols[i].name)))
-			fail("other functions", text);
+			fail_at("other functions", text);
 	}
 }
 
@@ -354,7 +337,7 @@ static void check_again(const struct insns *list)
 	print(list, &text);
 	if (asm_parse(&again, text.bytes ? text.bytes : "", text.size, &options, &err) < 0) {
 		printf("%s\n", err.text);
-		fail("cannot be read", text.bytes);
+		fail_at("cannot be read", text.bytes);
 	}
 	compare(list, &again, text.bytes);
 	text_free(&text);
@@ -393,7 +376,7 @@ static size_t mutate(char *text, size_t size)
 	uint32_t n;
 
 	for (n = 1 + below(4); n; n--) {
-		at = size ? below((uint32_t)size) : 0;
+		at = size ? below(size) : 0;
 		switch (below(5)) {
 		case 0:
 			if (size)
@@ -443,7 +426,7 @@ static bool parse_mutated(const char *text, size_t size)
 	if (ret == 0)
 		check_again(&list);
 	else if (err.code != EINVAL || sscanf(err.text, "%lu:%lu: ", &line, &column) != 2)
-		fail("an error without a place", err.text);
+		fail_at("an error without a place", err.text);
 	free(exact);
 	insns_free(&list);
 	return ret == 0;
@@ -483,7 +466,7 @@ int main(int argc, char **argv)
 	long count = argc > 2 ? atol(argv[2]) : 1000000;
 
 	if (argc > 3)
-		state = strtoull(argv[3], NULL, 0) | 1;
+		random_state = strtoull(argv[3], NULL, 0) | 1;
 	alarm(SECONDS);
 	if (argc > 1 && strcmp(argv[1], "valid") == 0)
 		round_trips(count, fill_valid);
@@ -492,6 +475,6 @@ int main(int argc, char **argv)
 	else if (argc > 1 && strcmp(argv[1], "text") == 0)
 		mutations(count);
 	else
-		fail("asm_fuzz valid|bytes|text [count [seed]]", "");
+		fail_at("asm_fuzz valid|bytes|text [count [seed]]", "");
 	return 0;
 }

@@ -9,14 +9,10 @@
  */
 #include "../../src/engine/btf.h"
 #include "../../src/engine/btf_dump.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
 enum { HEADER = 24, WORD = 4, MEMORY_BASE = 3 << 20, MEMORY_FACTOR = 64 };
 
-static uint64_t state = 88172645463325252u;
 static size_t live, peak;
 static unsigned long tried, parsed;
 
@@ -37,20 +33,6 @@ static void on_free(const volatile void *block)
 {
 	if (block)
 		live -= __sanitizer_get_allocated_size(block);
-}
-
-static uint32_t below(uint32_t n)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)(state % n);
-}
-
-static void fail(const char *what)
-{
-	printf("%s\n", what);
-	exit(1);
 }
 
 static uint32_t get(const unsigned char *at)
@@ -218,11 +200,11 @@ static void at_random(const unsigned char *data, size_t size, size_t end, struct
 	for (n = 1 + below(6); n > 0; n--) {
 		at = below((uint32_t)end / WORD) * WORD;
 		if (below(8) == 0)
-			changed[below((uint32_t)size)] = (unsigned char)below(256);
+			changed[below(size)] = (unsigned char)below(256);
 		else
 			set(changed + at, nasty(get(changed + at), below(NASTY)));
 	}
-	try(changed, below(10) ? size : below((uint32_t)size), base);
+	try(changed, below(10) ? size : below(size), base);
 	free(changed);
 }
 
@@ -235,7 +217,7 @@ int main(int argc, char **argv)
 	size_t size, end;
 
 	if (argc > 3)
-		state = strtoull(argv[3], NULL, 0) | 1;
+		random_state = strtoull(argv[3], NULL, 0) | 1;
 	if (argc < 2 || btf_load(&good, NULL, argv[1], &err) < 0)
 		fail(argc < 2 ? "usage: btf_fuzz file [rounds [seed]]" : err.text);
 	size = good->size;

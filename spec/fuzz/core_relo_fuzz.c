@@ -7,37 +7,14 @@
  *
  *   core_relo_fuzz object target [rounds [seed]]
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "../../src/engine/core_relo.h"
 #include "../../src/engine/object.h"
 #include "../../src/engine/sys.h"
+#include "fuzz.h"
 
 enum { FILE_LIMIT = 1 << 20, SECONDS = 300 };
-
-static uint64_t state = 88172645463325252u;
-
-static uint64_t random_number(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
-static uint32_t below(uint32_t n)
-{
-	return (uint32_t)(random_number() % n);
-}
-
-static void fail(const char *what)
-{
-	printf("%s\n", what);
-	exit(1);
-}
 
 /* A number that is likely to be wrong in an interesting way. */
 static uint32_t odd_number(void)
@@ -59,7 +36,7 @@ static struct btf *damage(const struct btf *from)
 
 	memcpy(bytes, from->data, from->size);
 	for (i = 1 + below(3); i > 0; i--) {
-		at = below((uint32_t)from->size - 4);
+		at = below(from->size - 4);
 		word = odd_number();
 		if (below(2))
 			memcpy(bytes + at / 4 * 4, &word, sizeof(word));
@@ -161,7 +138,7 @@ int main(int argc, char **argv)
 	char *file = NULL;
 
 	if (argc > 4)
-		state = strtoull(argv[4], NULL, 0) | 1;
+		random_state = strtoull(argv[4], NULL, 0) | 1;
 	if (argc < 3 || sys_read_file(argv[1], FILE_LIMIT, &file, &size) < 0)
 		fail("core_relo_fuzz object target [rounds [seed]]");
 	alarm(SECONDS);

@@ -13,25 +13,7 @@
 #include "../../src/engine/ksym_filter.h"
 #include "../../src/engine/proc_maps.h"
 #include "../../src/engine/usdt.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static uint64_t state = 88172645463325252u;
-
-static uint64_t random_number(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
-static size_t below(size_t n)
-{
-	return n ? random_number() % n : 0;
-}
+#include "fuzz.h"
 
 /* In memory of exactly its size, so that a step beyond it is seen; with a NUL behind for texts. */
 static char *damage(const char *bytes, size_t size, size_t *out, int is_text)
@@ -198,7 +180,7 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	if (argc > 4)
-		state ^= strtoull(argv[4], NULL, 0) * 0x9e3779b97f4a7c15u;
+		random_state ^= strtoull(argv[4], NULL, 0) * 0x9e3779b97f4a7c15u;
 	f = fopen(argv[1], "rb");
 	if (!f) {
 		perror(argv[1]);

@@ -7,10 +7,7 @@
  */
 #include "../../src/engine/inflate.h"
 #include "../../src/engine/kconfig.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
 enum { FILE_ROOM = 1 << 20, LIMIT = 1 << 20, TEXT_ROOM = 256 };
 
@@ -29,30 +26,6 @@ enum { VARIABLES = sizeof(variables) / sizeof(variables[0]), DATA_SIZE = 21 };
 static const char *const words[] = {"CONFIG_B=", "CONFIG_C=", "CONFIG_H=", "CONFIG_T=", "CONFIG_L=",
 	"CONFIG_S=", "y", "n", "m", "\n", "\"", "\\", "0x", "-", "65535", "9223372036854775807",
 	" ", "abcd", "CONFIG_", "=", "# CONFIG_B is not set", "\t", "077", "e", "\r\n"};
-
-static uint64_t state = 88172645463325252u;
-
-static uint64_t random_number(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
-static size_t below(size_t n)
-{
-	return (size_t)(random_number() % n);
-}
-
-/* In memory of exactly its size, so that a step beyond it is seen. */
-static void *exact_copy(const void *bytes, size_t size)
-{
-	void *copy = malloc(size ? size : 1);
-
-	memcpy(copy, bytes, size);
-	return copy;
-}
 
 static int unpack_damaged(const unsigned char *file, size_t size)
 {
@@ -109,7 +82,7 @@ int main(int argc, char **argv)
 	size = fread(file, 1, sizeof(file), f);
 	fclose(f);
 	if (argc > 3)
-		state += (uint64_t)atol(argv[3]);
+		random_state += (uint64_t)atol(argv[3]);
 	for (i = 0; i < rounds; i++)
 		refused += i % 2 ? unpack_damaged(file, size) : read_text();
 	printf("%ld of %ld refused\n", refused, rounds);

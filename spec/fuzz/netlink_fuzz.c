@@ -11,9 +11,6 @@
 #include <linux/pkt_cls.h>
 #include <linux/rtnetlink.h>
 #include <sanitizer/asan_interface.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "../../src/engine/attach_tc.h"
 #include "../../src/engine/attach_xdp.h"
@@ -21,6 +18,7 @@
 #include "../../src/engine/probe.h"
 #include "../../src/engine/sys.h"
 #include "../../src/engine/sys_net.h"
+#include "fuzz.h"
 
 enum { DATAGRAMS = 4, ROOM = 8192, FILTERS = 24 };
 
@@ -32,27 +30,6 @@ static struct {
 } answer;
 
 static uint32_t sequence;
-static uint64_t state = 88172645463325252u;
-
-static uint64_t random_number(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
-static uint32_t below(uint32_t n)
-{
-	return (uint32_t)(random_number() % n);
-}
-
-static void fail(const char *what)
-{
-	printf("%s\n", what);
-	exit(1);
-}
-
 int sys_route_open(void)
 {
 	return 100;
@@ -364,7 +341,7 @@ int main(int argc, char **argv)
 	long rounds = argc > 1 ? strtol(argv[1], NULL, 10) : 10000;
 
 	if (argc > 2)
-		state ^= strtoull(argv[2], NULL, 10) * 2654435761u;
+		random_state ^= strtoull(argv[2], NULL, 10) * 2654435761u;
 	while (rounds-- > 0) {
 		check_listing();
 		check_interface();

@@ -7,11 +7,9 @@
  *   perf_ring_fuzz [rounds [seed]]
  */
 #include "../../src/engine/perf_ring.h"
+#include "fuzz.h"
 
 #include <linux/perf_event.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { RING = 4096, RECORDS = 64 };
 
@@ -19,27 +17,6 @@ struct expected {
 	uint32_t size;
 	unsigned char fill;
 };
-
-static uint64_t state = 88172645463325252u;
-
-static uint64_t random_number(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
-static uint32_t below(uint32_t n)
-{
-	return (uint32_t)(random_number() % n);
-}
-
-static void fail(const char *what)
-{
-	printf("%s\n", what);
-	exit(1);
-}
 
 /* Memory of exactly the buffer's size, so that a step beyond it is seen. */
 static void ring_new(struct ring *ring, bool overwritable)
@@ -209,7 +186,7 @@ int main(int argc, char **argv)
 	long rounds = argc > 1 ? atol(argv[1]) : 100000;
 
 	if (argc > 2)
-		state = strtoull(argv[2], NULL, 0) | 1;
+		random_state = strtoull(argv[2], NULL, 0) | 1;
 	while (rounds-- > 0) {
 		check_valid();
 		check_damaged();

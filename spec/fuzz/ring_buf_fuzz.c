@@ -7,10 +7,7 @@
  *   ring_buf_fuzz [rounds [seed]]
  */
 #include "../../src/engine/ring_buf.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
 enum { RING = 4096, RECORDS = 64 };
 
@@ -18,27 +15,6 @@ struct expected {
 	uint32_t size;
 	unsigned char fill;
 };
-
-static uint64_t state = 88172645463325252u;
-
-static uint64_t random_number(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
-static uint32_t below(uint32_t n)
-{
-	return (uint32_t)(random_number() % n);
-}
-
-static void fail(const char *what)
-{
-	printf("%s\n", what);
-	exit(1);
-}
 
 /* Memory of exactly the buffer's size, twice, so that a step beyond it is seen. */
 static void ring_new(struct ring *ring)
@@ -217,7 +193,7 @@ int main(int argc, char **argv)
 	long rounds = argc > 1 ? atol(argv[1]) : 100000;
 
 	if (argc > 2)
-		state = strtoull(argv[2], NULL, 0) | 1;
+		random_state = strtoull(argv[2], NULL, 0) | 1;
 	while (rounds-- > 0) {
 		check_valid();
 		check_damaged();

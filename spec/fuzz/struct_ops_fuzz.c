@@ -6,33 +6,15 @@
  *
  *   struct_ops_fuzz object target [rounds [seed]]
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "../../src/engine/attach_target.h"
 #include "../../src/engine/object.h"
 #include "../../src/engine/struct_ops.h"
 #include "../../src/engine/sys.h"
+#include "fuzz.h"
 
 enum { FILE_LIMIT = 1 << 20, SECONDS = 300, VALUE_LIMIT = 1 << 24 };
-
-static uint64_t state = 88172645463325252u;
-
-static uint32_t below(uint32_t n)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)(state % n);
-}
-
-static void fail(const char *what)
-{
-	printf("%s\n", what);
-	exit(1);
-}
 
 /* A copy with up to three words or bytes changed, or one that is as it was. */
 static struct btf *damage(const struct btf *from)
@@ -47,7 +29,7 @@ static struct btf *damage(const struct btf *from)
 
 	memcpy(bytes, from->data, from->size);
 	for (i = below(4); i > 0; i--) {
-		at = below((uint32_t)from->size - 4);
+		at = below(from->size - 4);
 		word = below(2) ? below(128) : numbers[below(sizeof(numbers) / sizeof(numbers[0]))];
 		if (below(2))
 			memcpy(bytes + at / 4 * 4, &word, sizeof(word));
@@ -143,7 +125,7 @@ int main(int argc, char **argv)
 	char *file = NULL;
 
 	if (argc > 4)
-		state = strtoull(argv[4], NULL, 0) | 1;
+		random_state = strtoull(argv[4], NULL, 0) | 1;
 	if (argc < 3 || sys_read_file(argv[1], FILE_LIMIT, &file, &size) < 0)
 		fail("struct_ops_fuzz object target [rounds [seed]]");
 	alarm(SECONDS);

@@ -8,10 +8,7 @@
 #include "../../src/engine/btf.h"
 #include "../../src/engine/c_decl.h"
 #include "../../src/engine/layout.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
 enum { TEXT_ROOM = 4096, PRINT_MAX = 1 << 16 };
 
@@ -34,34 +31,10 @@ static const char *const words[] = {"struct ", "union ", "enum ", "{", "}", ";",
 	"sizeof(", "__attribute__((packed))", "__attribute__((aligned(", "typedef ", "a", "a_t",
 	"=", "char", "[0]", "[65536]", "/*", "//", "\n", "'", "\"", "bool ", "~", "%"};
 
-static uint64_t state = 88172645463325252u;
-
-static uint64_t random_number(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
-static uint32_t below(uint32_t n)
-{
-	return (uint32_t)(random_number() % n);
-}
-
-static void fail(const char *what, const char *text)
+static void fail_at(const char *what, const char *text)
 {
 	printf("%s: %s\n", what, text);
 	exit(1);
-}
-
-/* In memory of exactly its size, so that a step beyond it is seen. */
-static void *exact_copy(const void *bytes, size_t size)
-{
-	void *copy = malloc(size ? size : 1);
-
-	memcpy(copy, bytes, size);
-	return copy;
 }
 
 /* Puts `insert` in the place of `remove` bytes at `at`. */
@@ -119,7 +92,7 @@ static struct layout *compile(const char *text, size_t size, struct error *err)
 
 	free(copy);
 	if (bytes && btf_adopt(&btf, NULL, bytes, btf_size, BTF_ALLOCATED, false, err) < 0)
-		fail("the BTF of a declaration is malformed", err->text);
+		fail_at("the BTF of a declaration is malformed", err->text);
 	if (bytes)
 		layout = layout_build(btf, id, err);
 	btf_release(btf);
@@ -134,13 +107,13 @@ static void print_again(const struct layout *layout)
 	struct error err;
 
 	if (!text)
-		fail("a layout cannot be printed", "");
+		fail_at("a layout cannot be printed", "");
 	if (strlen(text) <= PRINT_MAX) {
 		again = compile(text, strlen(text), &err);
 		if (again && again->nodes[0].size != layout->nodes[0].size)
-			fail("printed with another size", text);
+			fail_at("printed with another size", text);
 		if (!again && layout->nodes[0].size)
-			fail(err.text, text);
+			fail_at(err.text, text);
 		free(again);
 	}
 	free(text);
@@ -178,7 +151,7 @@ static bool try_btf(void)
 		if (below(2))
 			*words32 = below(40) | below(2) << 31 | below(20) << 24;
 		else
-			bytes[below((uint32_t)size)] ^= (unsigned char)(1 << below(8));
+			bytes[below(size)] ^= (unsigned char)(1 << below(8));
 	}
 	if (btf_parse(&btf, NULL, bytes, size, &err) == 0) {
 		for (id = 0; id < btf->type_count; id++) {
@@ -199,7 +172,7 @@ int main(int argc, char **argv)
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 20000, i, good[2] = {0, 0};
 
 	if (argc > 2)
-		state ^= strtoull(argv[2], NULL, 10) * 0x9e3779b97f4a7c15u;
+		random_state ^= strtoull(argv[2], NULL, 10) * 0x9e3779b97f4a7c15u;
 	for (i = 0; i < rounds; i++) {
 		good[0] += try_text();
 		good[1] += try_btf();

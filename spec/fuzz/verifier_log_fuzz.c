@@ -7,11 +7,9 @@
  */
 #include "../../src/engine/prog_explain.h"
 #include "../../src/engine/abi.h"
+#include "fuzz.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { FILE_ROOM = 1 << 20 };
 
@@ -21,21 +19,6 @@ static const char *const words[] = {"\n", ": ", "(", "(61) ", "12: (95) exit\n",
 	">>> 7 | (61) ", "Suggestion:\n", "invalid func unknown#", "4294967295",
 	"99999999999999999999", "\t", " ", "from 1 to 2: ", "frame1: ", "\x1b[2J",
 	"fp-8=", "cannot use helper bpf_loop#181"};
-
-static uint64_t state = 88172645463325252u;
-
-static uint64_t random_number(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
-static size_t below(size_t n)
-{
-	return (size_t)(random_number() % n);
-}
 
 static void explain(const char *log, struct error *err)
 {
@@ -95,7 +78,7 @@ int main(int argc, char **argv)
 	fclose(f);
 	file[size] = '\0';
 	if (argc > 3)
-		state += (uint64_t)atol(argv[3]);
+		random_state += (uint64_t)atol(argv[3]);
 	explain(file, &err);
 	printf("%s\n", err.text);
 	for (i = 0; i < rounds; i++) {
