@@ -13,37 +13,6 @@ local count_fds = perf.count_fds
 local packet = perf.packet
 
 describe("closing a perf reader", function()
-  local methods = { "read", "read_batch", "available", "samples", "poll", "fd", "pollfd", "getfd", "events", "timeout",
-    "dirty", "lost_samples", "buffer_size", "pause", "resume", "flush", "flush_and_close" }
-
-  it("makes every method answer EBADF, also when the fd is in use again", function()
-    local reader = new()
-    assert.matches("^perf reader #%d+$", tostring(reader))
-    assert.is_false(reader:is_closed())
-    assert.is_true(reader:close())
-    assert.is_true(reader:close())
-    assert.is_true(reader:is_closed())
-    assert.equal("perf reader (closed)", tostring(reader))
-    local other, emit = new()
-    for _, name in ipairs(methods) do
-      local result, message, code = reader[name](reader, name == "read_batch" and 1 or nil)
-      assert.is_nil(result)
-      assert.equal("perf reader is closed", message)
-      assert.equal(errno.EBADF, code)
-    end
-    assert.is_true(reader:close())
-    emit()
-    assert.is_string((other:read()))
-  end)
-
-  it("refuses other values than readers", function()
-    local reader = new()
-    for _, name in ipairs(methods) do
-      assert.is_false((pcall(reader[name], {})))
-      assert.is_false((pcall(reader[name], io.stdout)))
-    end
-  end)
-
   it("closes the map that it owns", function()
     local map = load():take_map("events")
     local reader = assert(ebpf.new_perf_reader(map))

@@ -206,41 +206,55 @@ describe("a link, from inside the loop that reads what its program sends,", func
   end)
 end)
 
-describe("closing a ring reader", function()
-  local methods = { "read", "read_batch", "available", "samples", "poll", "fd", "pollfd", "getfd", "events", "timeout",
-    "dirty", "available_bytes", "discarded_samples", "buffer_size", "flush", "flush_and_close" }
+local methods = { "read", "read_batch", "available", "samples", "poll", "fd", "pollfd", "getfd", "events", "timeout",
+  "dirty", "buffer_size", "flush", "flush_and_close" }
+local own_methods = { ring = { "available_bytes", "discarded_samples" }, perf = { "lost_samples", "pause", "resume" } }
 
-  it("makes every method answer EBADF, also when the fd is in use again", function()
-    local reader = new()
-    assert.matches("^ring reader #%d+$", tostring(reader))
-    assert.is_false(reader:is_closed())
-    assert.is_true(reader:close())
-    assert.is_true(reader:close())
-    assert.is_true(reader:is_closed())
-    assert.equal("ring reader (closed)", tostring(reader))
-    local other, emit = new()
-    for _, name in ipairs(methods) do
-      local result, message, code = reader[name](reader, name == "read_batch" and 1 or nil)
-      assert.is_nil(result)
-      assert.equal("ring reader is closed", message)
-      assert.equal(errno.EBADF, code)
-    end
-    emit()
-    assert.is_string((other:read()))
-  end)
-
-  it("refuses other values than ring readers", function()
-    local reader = new()
-    local other = perf.new()
-    for _, name in ipairs(methods) do
-      assert.is_false((pcall(reader[name], {})))
-      assert.is_false((pcall(reader[name], io.stdout)))
-      if name ~= "samples" then
-        assert.is_false((pcall(reader[name], other)))
+for kind, make in pairs { ring = ring.new, perf = perf.new } do
+  local function each_method(visit)
+    for _, names in ipairs { methods, own_methods[kind] } do
+      for _, name in ipairs(names) do
+        visit(name)
       end
     end
+  end
+
+  describe("a closed " .. kind .. " reader", function()
+    it("answers EBADF to every method, also when the fd is in use again", function()
+      local reader = make()
+      assert.matches("^" .. kind .. " reader #%d+$", tostring(reader))
+      assert.is_false(reader:is_closed())
+      assert.is_true(reader:close())
+      assert.is_true(reader:close())
+      assert.is_true(reader:is_closed())
+      assert.equal(kind .. " reader (closed)", tostring(reader))
+      local other, emit = make()
+      each_method(function(name)
+        local result, message, code = reader[name](reader, name == "read_batch" and 1 or nil)
+        assert.is_nil(result)
+        assert.equal(kind .. " reader is closed", message)
+        assert.equal(errno.EBADF, code)
+      end)
+      assert.is_true(reader:close())
+      emit()
+      assert.is_string((other:read()))
+    end)
   end)
 
+  it("the methods of a " .. kind .. " reader refuse other values", function()
+    local reader = make()
+    local other = (kind == "ring" and perf or ring).new()
+    each_method(function(name)
+      assert.is_false((pcall(reader[name], {})))
+      assert.is_false((pcall(reader[name], io.stdout)))
+      if name ~= "samples" then -- which is Lua, and the same for both
+        assert.is_false((pcall(reader[name], other)))
+      end
+    end)
+  end)
+end
+
+describe("closing a ring reader", function()
   it("closes the maps that it owns, and no others", function()
     local spec = ring.spec()
     local coll = support.closing(assert(ebpf.load(spec)))
