@@ -9,26 +9,26 @@ local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
 -- cell, and its own words for what C leaves undefined: DIV and MOD by zero, shifts beyond the width.
 local cases = {
   { "lock *(u64 *)(r3 + 0) += r2", "__atomic_fetch_add(&M(u64), r2, 5);" },
-  { "lock *(u64 *)(r3 + 0) |= r2", "__atomic_fetch_or(&M(u64), r2, 5);" },
-  { "lock *(u64 *)(r3 + 0) &= r2", "__atomic_fetch_and(&M(u64), r2, 5);" },
-  { "lock *(u64 *)(r3 + 0) ^= r2", "__atomic_fetch_xor(&M(u64), r2, 5);" },
+  { "lock *(u64 *)(r3 + 0) |= r2", "__atomic_fetch_or(&M(u64), r2, 5);", "5.12" },
+  { "lock *(u64 *)(r3 + 0) &= r2", "__atomic_fetch_and(&M(u64), r2, 5);", "5.12" },
+  { "lock *(u64 *)(r3 + 0) ^= r2", "__atomic_fetch_xor(&M(u64), r2, 5);", "5.12" },
   { "lock *(u32 *)(r3 + 0) += r2", "__atomic_fetch_add(&M(u32), r2, 5);" },
-  { "lock *(u32 *)(r3 + 0) |= r2", "__atomic_fetch_or(&M(u32), r2, 5);" },
-  { "lock *(u32 *)(r3 + 0) &= r2", "__atomic_fetch_and(&M(u32), r2, 5);" },
-  { "lock *(u32 *)(r3 + 4) ^= r2", "__atomic_fetch_xor(&M(u32) + 1, r2, 5);" },
-  { "r2 = atomic_fetch_add((u64 *)(r3 + 0), r2)", "r2 = __atomic_fetch_add(&M(u64), r2, 5);" },
-  { "r2 = atomic_fetch_or((u64 *)(r3 + 0), r2)", "r2 = __atomic_fetch_or(&M(u64), r2, 5);" },
-  { "r2 = atomic_fetch_and((u64 *)(r3 + 0), r2)", "r2 = __atomic_fetch_and(&M(u64), r2, 5);" },
-  { "r2 = atomic_fetch_xor((u64 *)(r3 + 0), r2)", "r2 = __atomic_fetch_xor(&M(u64), r2, 5);" },
-  { "w2 = atomic_fetch_add((u32 *)(r3 + 0), w2)", "r2 = __atomic_fetch_add(&M(u32), r2, 5);" },
-  { "w2 = atomic_fetch_or((u32 *)(r3 + 4), w2)", "r2 = __atomic_fetch_or(&M(u32) + 1, r2, 5);" },
-  { "w2 = atomic_fetch_and((u32 *)(r3 + 0), w2)", "r2 = __atomic_fetch_and(&M(u32), r2, 5);" },
-  { "w2 = atomic_fetch_xor((u32 *)(r3 + 0), w2)", "r2 = __atomic_fetch_xor(&M(u32), r2, 5);" },
-  { "r2 = xchg_64(r3 + 0, r2)", "r2 = __atomic_exchange_n(&M(u64), r2, 5);" },
-  { "w2 = xchg32_32(r3 + 0, w2)", "r2 = __atomic_exchange_n(&M(u32), (u32)r2, 5);" },
-  { "r0 = cmpxchg_64(r3 + 0, r0, r2)", "__atomic_compare_exchange_n(&M(u64), &r0, r2, 0, 5, 5);" },
+  { "lock *(u32 *)(r3 + 0) |= r2", "__atomic_fetch_or(&M(u32), r2, 5);", "5.12" },
+  { "lock *(u32 *)(r3 + 0) &= r2", "__atomic_fetch_and(&M(u32), r2, 5);", "5.12" },
+  { "lock *(u32 *)(r3 + 4) ^= r2", "__atomic_fetch_xor(&M(u32) + 1, r2, 5);", "5.12" },
+  { "r2 = atomic_fetch_add((u64 *)(r3 + 0), r2)", "r2 = __atomic_fetch_add(&M(u64), r2, 5);", "5.12" },
+  { "r2 = atomic_fetch_or((u64 *)(r3 + 0), r2)", "r2 = __atomic_fetch_or(&M(u64), r2, 5);", "5.12" },
+  { "r2 = atomic_fetch_and((u64 *)(r3 + 0), r2)", "r2 = __atomic_fetch_and(&M(u64), r2, 5);", "5.12" },
+  { "r2 = atomic_fetch_xor((u64 *)(r3 + 0), r2)", "r2 = __atomic_fetch_xor(&M(u64), r2, 5);", "5.12" },
+  { "w2 = atomic_fetch_add((u32 *)(r3 + 0), w2)", "r2 = __atomic_fetch_add(&M(u32), r2, 5);", "5.12" },
+  { "w2 = atomic_fetch_or((u32 *)(r3 + 4), w2)", "r2 = __atomic_fetch_or(&M(u32) + 1, r2, 5);", "5.12" },
+  { "w2 = atomic_fetch_and((u32 *)(r3 + 0), w2)", "r2 = __atomic_fetch_and(&M(u32), r2, 5);", "5.12" },
+  { "w2 = atomic_fetch_xor((u32 *)(r3 + 0), w2)", "r2 = __atomic_fetch_xor(&M(u32), r2, 5);", "5.12" },
+  { "r2 = xchg_64(r3 + 0, r2)", "r2 = __atomic_exchange_n(&M(u64), r2, 5);", "5.12" },
+  { "w2 = xchg32_32(r3 + 0, w2)", "r2 = __atomic_exchange_n(&M(u32), (u32)r2, 5);", "5.12" },
+  { "r0 = cmpxchg_64(r3 + 0, r0, r2)", "__atomic_compare_exchange_n(&M(u64), &r0, r2, 0, 5, 5);", "5.12" },
   { "w0 = cmpxchg32_32(r3 + 0, w0, w2)",
-    "u32 w0 = r0; __atomic_compare_exchange_n(&M(u32), &w0, (u32)r2, 0, 5, 5); r0 = w0;" },
+    "u32 w0 = r0; __atomic_compare_exchange_n(&M(u32), &w0, (u32)r2, 0, 5, 5); r0 = w0;", "5.12" },
   { "w1 = load_acquire((u8 *)(r3 + 1))", "r1 = __atomic_load_n(&M(u8) + 1, 2);", "6.15" },
   { "w1 = load_acquire((u16 *)(r3 + 2))", "r1 = __atomic_load_n(&M(u16) + 1, 2);", "6.15" },
   { "w1 = load_acquire((u32 *)(r3 + 4))", "r1 = __atomic_load_n(&M(u32) + 1, 2);", "6.15" },
@@ -219,13 +219,6 @@ local function load_case(text, cells)
   return ebpf.new_program { type = "sched_cls", license = "GPL", instructions = list }
 end
 
-local function older_than(version)
-  local major, minor = support.check_run("uname -r"):match("^(%d+)%.(%d+)")
-  local wanted_major, wanted_minor = version:match("^(%d+)%.(%d+)")
-  major, minor = tonumber(major), tonumber(minor)
-  return major < tonumber(wanted_major) or (major == tonumber(wanted_major) and minor < tonumber(wanted_minor))
-end
-
 describe("instructions from text", function()
   local cells
 
@@ -239,7 +232,7 @@ describe("instructions from text", function()
     for i, case in ipairs(cases) do
       local p, message = load_case(case[1], cells)
       -- Older kernels refuse them in words such as "unknown opcode", "uses reserved fields".
-      if p or not case[3] or not older_than(case[3]) then
+      if p or not case[3] or support.kernel_is(case[3]) then
         assert(p, case[1] .. ": " .. tostring(message))
         for j, given in ipairs(operands) do
           assert(cells:put(0, to_bytes(given[1]) .. to_bytes(given[2]) .. to_bytes(given[3]) .. to_bytes(given[4])))
@@ -297,8 +290,8 @@ describe("instructions from text", function()
         r0 *= 2
         exit
     ]] }
-    if not p and older_than("5.17") then
-      support.pending("bpf_loop: " .. message)
+    if not p then
+      support.needs("5.17", "bpf_loop", message)
     end
     assert.equal(2 * 45, (assert(support.closing(assert(p, message)):test(("\0"):rep(64)))))
   end)

@@ -153,9 +153,11 @@ describe("BTF of the kernel", function()
   end)
 
   it("is the same by id, from a file and from bytes", function()
-    local id = tonumber(support.check_run("bpftool btf list"):match("(%d+): name %[vmlinux%]"))
+    local id = support.check_run("bpftool btf list"):match("(%d+): name %[vmlinux%]") -- Linux 5.11
+    assert.is_true(id ~= nil or not support.kernel_is("5.11"))
     for _, other in ipairs {
-      close(assert(btf.from_id(id))), close(assert(btf.load("/sys/kernel/btf/vmlinux"))),
+      close(assert(id and btf.from_id(tonumber(id)) or btf.load_kernel())),
+      close(assert(btf.load("/sys/kernel/btf/vmlinux"))),
       close(assert(btf.parse(support.read_file("/sys/kernel/btf/vmlinux")))),
     } do
       assert.equal(#kernel, #other)

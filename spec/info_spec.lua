@@ -93,7 +93,8 @@ describe("information about a program", function()
       assert.equal(info.bytes_jited, info.jited_prog_len)
       assert.equal(info.uid, info.created_by_uid)
       assert.equal(info.nr_func_info, info.nr_jited_ksyms)
-      assert.is_true(info.nr_line_info > 0 and info.verified_insns > 0 and info.bytes_memlock > 0)
+      assert.is_true(info.nr_line_info > 0 and info.bytes_memlock > 0)
+      assert.is_true(info.verified_insns and info.verified_insns > 0 or not support.kernel_is("5.16"))
       count = count + 1
     end
     assert.is_true(count > 0)
@@ -235,8 +236,12 @@ describe("the code of a loaded program", function()
       print "well"
     ]]):format(path)
     local output, status = support.run_lua(script, support.unprivileged)
-    assert.same({ "well\n", 0 }, { output, status })
     assert(p:unpin())
+    -- Before, who lacks CAP_BPF may not even open a pin where unprivileged BPF is off.
+    if not support.kernel_is("5.19") and status ~= 0 then
+      support.needs("5.19", "opening pins without CAP_BPF", output:match("[^\n]*"))
+    end
+    assert.same({ "well\n", 0 }, { output, status })
   end)
 end)
 
