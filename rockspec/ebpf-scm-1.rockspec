@@ -62,6 +62,7 @@ build = {
         "src/binding/map_value.c",
         "src/binding/memory.c",
         "src/binding/object_spec.c",
+        "src/binding/open.c",
         "src/binding/options.c",
         "src/binding/perf.c",
         "src/binding/pin.c",

@@ -452,6 +452,36 @@ describe("nobody, who was root", function()
     assert(map:unpin())
   end)
 
+  it("has what another program opened and handed over at exec", function()
+    support.needs(restricted and "5.19" or "5.10", "maps for everybody")
+    local map = new_map { name = "shared", type = "hash", key_size = 4, value_size = 8, max_entries = 4 }
+    local program = loaded("raw_tracepoint", { name = "handed" })
+    local link = support.closing(assert(ebpf.link.raw_tracepoint { program = program, name = "task_rename" }))
+    assert(map:put(1, 41))
+    local fds = {}
+    for i, handle in ipairs { map, program, link } do
+      fds[i] = process.inherit(handle:fd())
+    end
+    local output, status = support.run_lua(([[
+      local ebpf, process = require "ebpf", require "spec.support.process"
+      process.become(65534)
+      local map = assert(ebpf.map_from_fd(%d, { type = "hash", int64 = "number" }))
+      assert(map:get(1) == 41 and map:put(2, 43))
+      local program = assert(ebpf.program_from_fd(%d, { type = "raw_tracepoint" }))
+      local link = assert(ebpf.link_from_fd(%d))
+      print(map:info().name, program:name(), program:info().id, link:info().prog_id)
+      print((select(2, ebpf.program_from_fd(%d))))
+    ]]):format(fds[1], fds[2], fds[3], fds[1]))
+    for _, fd in ipairs(fds) do
+      process.close(fd)
+    end
+    local id = program:info().id
+    assert.equal(("shared\thanded\t%d\t%d\nopen program from fd %d: it is a map, not a program\n")
+      :format(id, id, fds[1]), output)
+    assert.equal(0, status)
+    assert.equal(43, tonumber(map:get(2)))
+  end)
+
   it("is told what it lacks", function()
     if restricted then
       refused(become, create { type = "hash", key_size = 4, value_size = 4, max_entries = 1 }, "create map",
@@ -480,6 +510,7 @@ describe("nobody, who was root", function()
     local map = new_map { type = "array", key_size = 4, value_size = 4, max_entries = 1 }
     if everything_restricted then
       refused(become, function() return map:get(0) end, "lacks CAP_BPF")
+      refused(become, function() return ebpf.map_from_fd(map:fd()) end, "open map from fd", "lacks CAP_BPF")
     else
       passes(become, function() return map:get(0) end)
     end

@@ -375,7 +375,7 @@ describe("a map that the kernel has types for", function()
     support.check_run { "rm", "-rf", directory .. "/programs", directory .. "/maps" }
   end)
 
-  it("gives tables, opened by path or by id", function()
+  it("gives tables, opened by path, by id or by fd", function()
     support.needs("5.13", "the BTF of this object as bpftool loads it")
     local map = closing(assert(ebpf.load_pinned_map(directory .. "/maps/stats")))
     local key = { from = { bytes = "\10\0\0\1", port = 0x5000, length = 99 }, number = 5 }
@@ -384,6 +384,8 @@ describe("a map that the kernel has types for", function()
     assert.same({ 3, "here", 9 }, { value.packets, value.label, value.times.last })
     local by_id = closing(assert(ebpf.map_from_id(map:info().id)))
     assert.same(value, plain(by_id:get(key)))
+    local by_fd = closing(assert(ebpf.map_from_fd(map:fd())))
+    assert.same(value, plain(by_fd:get(key)))
     assert.equal(#support.possible_cpus(), #closing(assert(ebpf.load_pinned_map(directory .. "/maps/counts"))):get(0))
     assert.same({ packets = 0, errors = 0, label = "" },
       plain(closing(assert(ebpf.load_pinned_map(directory .. "/maps/counts"))):get_sum(0)))

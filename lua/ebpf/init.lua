@@ -37,11 +37,13 @@ local ebpf = {
   new_map = map.new,
   load_pinned_map = map.load_pinned,
   map_from_id = map.from_id,
+  map_from_fd = map.from_fd,
   map_ids = map.ids,
 
   new_program = program.new_program,
   load_pinned_program = program.load_pinned_program,
   program_from_id = program.program_from_id,
+  program_from_fd = program.program_from_fd,
   program_ids = program.program_ids,
 
   new_token = token.new_token,
@@ -57,6 +59,7 @@ local ebpf = {
   link = link,
   load_pinned_link = link.load_pinned,
   link_from_id = link.from_id,
+  link_from_fd = link.from_fd,
   link_ids = link.ids,
 
   new_perf_reader = reader.new_perf_reader,

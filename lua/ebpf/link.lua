@@ -40,6 +40,12 @@ link.load_pinned = core.load_pinned_link
 ---@type fun(id: integer): ebpf.Link?, string?, integer?
 link.from_id = core.link_from_id
 
+--- A handle of the link of a file descriptor that this process has otherwise, as by map_from_fd(): the program stays
+--- attached until both are closed. EBADF: it is closed; EINVAL: it is of something else. From Linux 5.8 on it knows
+--- its kind.
+---@type fun(fd: integer): ebpf.Link?, string?, integer?
+link.from_fd = core.link_from_fd
+
 --- Iterates over the ids of all links of the system: `for id in ebpf.link_ids() do`. Needs CAP_SYS_ADMIN.
 ---@return fun(): integer?
 function link.ids()

@@ -404,6 +404,20 @@ function map.from_id(id, options)
   return checked(found, message, errno, wanted)
 end
 
+--- A handle of the map of a file descriptor that this process has otherwise: inherited over exec, received over a Unix
+-- socket, opened in another Lua state. It has a descriptor of its own, which may do what that one may; `fd` stays the
+-- caller's. What its types are the kernel tells with CAP_SYS_ADMIN alone, else `key` and `value` do.
+---@param fd integer
+---@param options? table fields of a MapABI, which are checked; `key`, `value` and `int64`, the types of a MapSpec
+---@return ebpf.Map? map nil also when it is none: EBADF, it is closed; EINVAL, it is of something else
+---@return string? message
+---@return integer? errno
+function map.from_fd(fd, options)
+  local wanted, open = split("map_from_fd", options)
+  local found, message, errno = core.map_from_fd(fd, open)
+  return checked(found, message, errno, wanted)
+end
+
 --- An iterator over ids, by the function that tells the one behind another. It raises when the kernel refuses.
 function map.ids_by(next_id)
   local id

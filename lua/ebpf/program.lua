@@ -89,6 +89,11 @@ program.load_pinned_program = core.load_pinned_program
 ---@type fun(id: integer): ebpf.Program?, string?, integer?
 program.program_from_id = core.program_from_id
 
+--- A handle of the program of a file descriptor that this process has otherwise, as by map_from_fd(): it has one of its
+--- own. With an abi, only if it is of that type. EBADF: it is closed; EINVAL: it is of something else.
+---@type fun(fd: integer, abi?: ebpf.ProgramABI): ebpf.Program?, string?, integer?
+program.program_from_fd = core.program_from_fd
+
 --- Iterates over the ids of all programs in the kernel, ascending. Programs come and go meanwhile, so program_from_id()
 -- of one may fail with ENOENT. Raises when the kernel refuses, which it does without CAP_SYS_ADMIN.
 --     for id in ebpf.program_ids() do ... end

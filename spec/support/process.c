@@ -221,6 +221,17 @@ static int process_become(lua_State *L)
 	return 0;
 }
 
+/* inherit(fd) -> another fd of the same, which stays open at exec */
+static int process_inherit(lua_State *L)
+{
+	int fd = dup((int)luaL_checkinteger(L, 1));
+
+	if (fd < 0)
+		return failure(L, "dup");
+	lua_pushinteger(L, fd);
+	return 1;
+}
+
 static int process_close(lua_State *L)
 {
 	close((int)luaL_checkinteger(L, 1));
@@ -244,6 +255,7 @@ int luaopen_process(lua_State *L)
 		{"poke", process_poke},
 		{"watch_edges", process_watch_edges},
 		{"wait_edge", process_wait_edge},
+		{"inherit", process_inherit},
 		{"close", process_close},
 		{"limit_files", process_limit_files},
 		{"keep_capabilities", process_keep_capabilities},

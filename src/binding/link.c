@@ -9,13 +9,13 @@
 #include "../engine/attach_probe.h"
 #include "../engine/attach_xdp.h"
 #include "../engine/link_info.h"
-#include "../engine/probe.h"
 #include "../engine/sys.h"
 #include "../engine/sys_info.h"
 #include "failure.h"
 #include "link.h"
 #include "link_attach.h"
 #include "link_attachment.h"
+#include "open.h"
 #include "options.h"
 #include "pin.h"
 #include "program.h"
@@ -351,17 +351,26 @@ static int from_id(lua_State *L)
 {
 	uint32_t id = (uint32_t)compat_check_unsigned(L, 1, UINT32_MAX);
 	struct link *link = link_push(L, "bpf");
-	int fd = sys_fd_by_id(BPF_LINK_GET_FD_BY_ID, id, 0);
+	char what[OPEN_WHAT];
 	struct error err;
 
-	if (handle_reclaimed(L, fd))
-		fd = sys_fd_by_id(BPF_LINK_GET_FD_BY_ID, id, 0);
-	if (fd < 0) {
-		error_errno(&err, fd, "open link with id %u", id);
-		probe_explain_privilege(&err, PROBE_SYS_ADMIN);
+	if (open_by_id(L, &link->handle, BPF_LINK_GET_FD_BY_ID, id, 0, what, &err) < 0)
 		return failure_push(L, &err);
-	}
-	link->handle.fd = fd;
+	describe(L, link);
+	return 1;
+}
+
+/* core.link_from_fd(fd) -> Link; nil, message, errno: EBADF when it is closed, EINVAL when it is of
+ * something else, as of a perf event, which a kprobe of Linux before 5.15 is. The Link has a descriptor
+ * of its own: the program stays attached until both are closed. */
+static int from_fd(lua_State *L)
+{
+	struct link *link = link_push(L, "bpf");
+	char what[OPEN_WHAT];
+	struct error err;
+
+	if (open_by_fd(L, 1, &link->handle, what, &err) < 0)
+		return failure_push(L, &err);
 	describe(L, link);
 	return 1;
 }
@@ -395,6 +404,7 @@ void link_register(lua_State *L)
 	static const luaL_Reg functions[] = {
 		{"load_pinned_link", load_pinned},
 		{"link_from_id", from_id},
+		{"link_from_fd", from_fd},
 		{NULL, NULL},
 	};
 

@@ -15,6 +15,7 @@
 #include "btf_object.h"
 #include "failure.h"
 #include "map.h"
+#include "open.h"
 #include "options.h"
 #include "pin.h"
 #include "rooms.h"
@@ -466,8 +467,10 @@ static int learn(lua_State *L, struct map *m, struct abi_map_info *info, struct 
 
 	memset(info, 0, sizeof(*info));
 	ret = sys_obj_info(m->handle.fd, info, sizeof(*info));
-	if (ret < 0)
-		return error_errno(err, ret, "ask the kernel about it");
+	if (ret < 0) {
+		error_errno(err, ret, "ask the kernel about it");
+		return probe_explain_privilege(err, 0);
+	}
 	m->type = info->type;
 	m->key_size = info->key_size;
 	m->value_size = info->value_size;
@@ -555,7 +558,7 @@ static void push_struct_type(
 }
 
 /* Finishes a map that has just been opened; its userdata is on top of the stack. Reads the types
- * of keys and values from the options at `options`, or from the kernel. */
+ * of keys and values from the options at `options`, or from the kernel. `what` has been attempted. */
 static int adopt(lua_State *L, struct map *m, int options, const char *what)
 {
 	struct abi_map_info info;
@@ -565,7 +568,7 @@ static int adopt(lua_State *L, struct map *m, int options, const char *what)
 	if (learn(L, m, &info, &err) < 0) {
 		sys_close(m->handle.fd);
 		m->handle.fd = -1;
-		error_prefix(&err, "open map %s", what);
+		error_prefix(&err, "%s", what);
 		return failure_push(L, &err);
 	}
 	map = lua_gettop(L);
@@ -585,24 +588,16 @@ static int adopt(lua_State *L, struct map *m, int options, const char *what)
 	return 1;
 }
 
-static int open_failure(lua_State *L, int code, const char *what)
-{
-	struct error err;
-
-	error_errno(&err, code, "open map %s", what);
-	probe_explain_privilege(&err, PROBE_SYS_ADMIN);
-	return failure_push(L, &err);
-}
-
-static const char *const open_fields[] = {"key", "value", "int64", "read_only", "write_only", NULL};
-
 /* Checks the table of options at `arg`, if there is one; its index or 0, and the open flags. */
 static int open_options(lua_State *L, int arg, uint32_t *flags)
 {
+	static const char *const fields[] = {
+		"key", "value", "int64", "read_only", "write_only", NULL};
+
 	*flags = 0;
 	if (lua_isnoneornil(L, arg))
 		return 0;
-	options_check(L, arg, "open option", open_fields);
+	options_check(L, arg, "open option", fields);
 	if (options_boolean(L, arg, "read_only", false))
 		*flags |= BPF_F_RDONLY;
 	if (options_boolean(L, arg, "write_only", false))
@@ -628,29 +623,26 @@ static int core_load_pinned_map(lua_State *L)
 	lua_pop(L, 1);
 	if (pin_open(L, 1, &m->handle, &map_class, flags, &err) < 0)
 		return failure_push(L, &err);
-	return adopt(L, m, options, path);
+	lua_pushfstring(L, "open pinned map \"%s\"", path);
+	lua_insert(L, -2);
+	return adopt(L, m, options, lua_tostring(L, -2));
 }
 
-static int open_by_id(lua_State *L, uint32_t id, uint32_t flags, int options)
+static int push_by_id(lua_State *L, uint32_t id, uint32_t flags, int options)
 {
 	struct map *m = new_closed(L, "");
-	char what[32];
-	int ret;
+	char what[OPEN_WHAT];
+	struct error err;
 
 	lua_pop(L, 1);
-	snprintf(what, sizeof(what), "with id %u", id);
-	ret = sys_fd_by_id(BPF_MAP_GET_FD_BY_ID, id, flags);
-	if (handle_reclaimed(L, ret))
-		ret = sys_fd_by_id(BPF_MAP_GET_FD_BY_ID, id, flags);
-	if (ret < 0)
-		return open_failure(L, ret, what);
-	m->handle.fd = ret;
+	if (open_by_id(L, &m->handle, BPF_MAP_GET_FD_BY_ID, id, flags, what, &err) < 0)
+		return failure_push(L, &err);
 	return adopt(L, m, options, what);
 }
 
 int map_push_by_id(lua_State *L, uint32_t id)
 {
-	return open_by_id(L, id, 0, 0);
+	return push_by_id(L, id, 0, 0);
 }
 
 /* core.map_from_id(id [, {key=, value=, int64=, read_only=, write_only=}])
@@ -663,7 +655,26 @@ static int core_map_from_id(lua_State *L)
 
 	lua_settop(L, 2);
 	options = open_options(L, 2, &flags);
-	return open_by_id(L, id, flags, options);
+	return push_by_id(L, id, flags, options);
+}
+
+/* core.map_from_fd(fd [, {key=, value=, int64=}]) -> Map | nil, message, errno
+ * A Map with a descriptor of its own, which may do what `fd` may, and no more. */
+static int core_map_from_fd(lua_State *L)
+{
+	static const char *const fields[] = {"key", "value", "int64", NULL};
+	char what[OPEN_WHAT];
+	struct error err;
+	struct map *m;
+
+	lua_settop(L, 2);
+	if (!lua_isnil(L, 2))
+		options_check(L, 2, "map_from_fd option", fields);
+	m = new_closed(L, "");
+	lua_pop(L, 1);
+	if (open_by_fd(L, 1, &m->handle, what, &err) < 0)
+		return failure_push(L, &err);
+	return adopt(L, m, lua_isnil(L, 2) ? 0 : 2, what);
 }
 
 /* core.set_types(map, {key=, value=, int64=}) -> map
@@ -717,6 +728,7 @@ void map_new_register(lua_State *L)
 		{"new_map", core_new_map},
 		{"load_pinned_map", core_load_pinned_map},
 		{"map_from_id", core_map_from_id},
+		{"map_from_fd", core_map_from_fd},
 		{"set_types", core_set_types},
 		{NULL, NULL},
 	};

@@ -9,6 +9,7 @@
 #include "../engine/probe.h"
 #include "../engine/sys.h"
 #include "failure.h"
+#include "open.h"
 
 /* The path at `arg`, which must be one the kernel reads to its end. */
 static const char *check_path(lua_State *L, int arg)
@@ -177,25 +178,6 @@ int pin_is_pinned(lua_State *L, const struct handle_class *class)
 	return 2;
 }
 
-/* /proc calls them "anon_inode:bpf-map" and so on. */
-static int check_kind(int fd, const char *wanted, struct error *err)
-{
-	char kind[64];
-	const char *name;
-	int ret = sys_fd_kind(fd, kind, sizeof(kind));
-
-	if (ret < 0)
-		return error_errno(err, ret, "tell what it is from /proc/self/fd");
-	name = strstr(kind, "bpf");
-	if (!name || strlen(name) < sizeof("bpf-") - 1)
-		return error_set(err, EINVAL, "it is no %s, but \"%s\"", wanted, kind);
-	name += sizeof("bpf-") - 1;
-	if (strncmp(name, wanted, strlen(name)) != 0)
-		return error_set(err, EINVAL, "it is a %s, not a %s",
-			strcmp(name, "prog") == 0 ? "program" : name, wanted);
-	return 0;
-}
-
 static int open_pin(lua_State *L, const char *path, struct handle *handle, uint32_t file_flags,
 	struct error *err)
 {
@@ -219,7 +201,7 @@ int pin_open(lua_State *L, int arg, struct handle *handle, const struct handle_c
 	const char *path = check_path(L, arg);
 
 	if (open_pin(L, path, handle, file_flags, err) == 0 &&
-		check_kind(handle->fd, class->what, err) == 0) {
+		open_check_kind(handle->fd, class->what, err) == 0) {
 		lua_pushvalue(L, arg);
 		remember(L, -2);
 		return 0;

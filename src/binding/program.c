@@ -2,7 +2,6 @@
 #include "program.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "../engine/btf_upload.h"
@@ -16,6 +15,7 @@
 #include "extern_set.h"
 #include "failure.h"
 #include "insns.h"
+#include "open.h"
 #include "options.h"
 #include "pin.h"
 #include "program_target.h"
@@ -383,8 +383,10 @@ static int learn(lua_State *L, struct program *p, struct error *err)
 	struct abi_prog_info info = {0};
 	int ret = sys_obj_info(p->handle.fd, &info, sizeof(info));
 
-	if (ret < 0)
-		return error_errno(err, ret, "ask for the program's type");
+	if (ret < 0) {
+		error_errno(err, ret, "ask for the program's type");
+		return probe_explain_privilege(err, 0);
+	}
 	p->type = info.type;
 	info.name[sizeof(info.name) - 1] = '\0';
 	lua_pushstring(L, info.name);
@@ -392,36 +394,49 @@ static int learn(lua_State *L, struct program *p, struct error *err)
 	return 0;
 }
 
-/* Closes the program at once, and answers nil, message, errno. */
-static int give_up(lua_State *L, struct program *p, const struct error *err)
+/* The type that the abi at `arg` wants; 0: any. */
+static uint32_t check_abi(lua_State *L, int arg)
 {
-	int fd = p->handle.fd;
+	static const char *const fields[] = {"type", NULL};
 
-	p->handle.fd = -1;
-	sys_close(fd);
-	return failure_push(L, err);
+	if (lua_isnoneornil(L, arg))
+		return BPF_PROG_TYPE_UNSPEC;
+	options_check(L, arg, "program abi", fields);
+	return options_name(L, arg, "type", &names_prog_types, BPF_PROG_TYPE_UNSPEC);
+}
+
+static int check_type(lua_State *L, const struct program *p, uint32_t wanted, struct error *err)
+{
+	if (!wanted || wanted == p->type)
+		return 0;
+	options_push_name(L, &names_prog_types, p->type);
+	options_push_name(L, &names_prog_types, wanted);
+	return error_set(
+		err, EINVAL, "its type is %s, not %s", lua_tostring(L, -2), lua_tostring(L, -1));
+}
+
+/* Finishes a program that has just been opened; its userdata is on top of the stack. It has to be
+ * of the type `wanted`, unless that is 0; `what` has been attempted. */
+static int adopt(lua_State *L, struct program *p, uint32_t wanted, const char *what)
+{
+	struct error err;
+
+	if (learn(L, p, &err) == 0 && check_type(L, p, wanted, &err) == 0)
+		return 1;
+	handle_shut(&p->handle);
+	error_prefix(&err, "%s", what);
+	return failure_push(L, &err);
 }
 
 int program_push_by_id(lua_State *L, uint32_t id)
 {
 	struct program *p = push_program(L);
+	char what[OPEN_WHAT];
 	struct error err;
-	int fd;
 
-	fd = sys_fd_by_id(BPF_PROG_GET_FD_BY_ID, id, 0);
-	if (handle_reclaimed(L, fd))
-		fd = sys_fd_by_id(BPF_PROG_GET_FD_BY_ID, id, 0);
-	if (fd < 0) {
-		error_errno(&err, fd, "open program with id %u", id);
-		probe_explain_privilege(&err, PROBE_SYS_ADMIN);
+	if (open_by_id(L, &p->handle, BPF_PROG_GET_FD_BY_ID, id, 0, what, &err) < 0)
 		return failure_push(L, &err);
-	}
-	p->handle.fd = fd;
-	if (learn(L, p, &err) < 0) {
-		error_prefix(&err, "open program with id %u", id);
-		return give_up(L, p, &err);
-	}
-	return 1;
+	return adopt(L, p, BPF_PROG_TYPE_UNSPEC, what);
 }
 
 /* core.program_from_id(id) -> Program, or nil, message, errno. ENOENT: there is none. EPERM: it
@@ -429,6 +444,21 @@ int program_push_by_id(lua_State *L, uint32_t id)
 static int program_from_id(lua_State *L)
 {
 	return program_push_by_id(L, (uint32_t)compat_check_unsigned(L, 1, UINT32_MAX));
+}
+
+/* core.program_from_fd(fd [, abi]) -> Program, or nil, message, errno
+ * A Program with a descriptor of its own. EBADF: `fd` is closed. EINVAL: it is no program, or not
+ * of the type that `abi` says, {type = name}. The spec's section and the like are not known. */
+static int program_from_fd(lua_State *L)
+{
+	uint32_t type = check_abi(L, 2);
+	struct program *p = push_program(L);
+	char what[OPEN_WHAT];
+	struct error err;
+
+	if (open_by_fd(L, 1, &p->handle, what, &err) < 0)
+		return failure_push(L, &err);
+	return adopt(L, p, type, what);
 }
 
 /* A name the kernel does not have, since Linux before 4.15 keeps none, is that of the pin. */
@@ -451,32 +481,21 @@ static void name_after_pin(lua_State *L, int path)
  */
 static int load_pinned_program(lua_State *L)
 {
-	static const char *const fields[] = {"type", NULL};
-	uint32_t type = BPF_PROG_TYPE_UNSPEC;
+	uint32_t type = check_abi(L, 2);
 	struct program *p;
 	struct error err;
+	int ret;
 
-	lua_settop(L, 2);
-	if (!lua_isnil(L, 2)) {
-		options_check(L, 2, "program abi", fields);
-		type = options_name(L, 2, "type", &names_prog_types, type);
-	}
+	lua_settop(L, 1);
 	p = push_program(L);
 	if (pin_open(L, 1, &p->handle, &program_class, 0, &err) < 0)
 		return failure_push(L, &err);
-	if (learn(L, p, &err) < 0) {
-		error_prefix(&err, "open pinned program \"%.400s\"", lua_tostring(L, 1));
-		return give_up(L, p, &err);
-	}
-	name_after_pin(L, 1);
-	if (type && type != p->type) {
-		options_push_name(L, &names_prog_types, p->type);
-		options_push_name(L, &names_prog_types, type);
-		error_set(&err, EINVAL, "open pinned program \"%.400s\": its type is %s, not %s",
-			lua_tostring(L, 1), lua_tostring(L, -2), lua_tostring(L, -1));
-		return give_up(L, p, &err);
-	}
-	return 1;
+	lua_pushfstring(L, "open pinned program \"%s\"", lua_tostring(L, 1));
+	lua_insert(L, -2);
+	ret = adopt(L, p, type, lua_tostring(L, -2));
+	if (ret == 1)
+		name_after_pin(L, 1);
+	return ret;
 }
 
 /* p:clone() -> another Program for the same kernel object, not pinned */
@@ -648,6 +667,7 @@ static const luaL_Reg functions[] = {
 	{"new_program", new_program},
 	{"load_pinned_program", load_pinned_program},
 	{"program_from_id", program_from_id},
+	{"program_from_fd", program_from_fd},
 	{NULL, NULL},
 };
 
