@@ -350,3 +350,35 @@ describe("a verifier's log #host", function()
     end)
   end
 end)
+
+describe("an instruction that is newer than the kernel", function()
+  for text, since in pairs {
+    ["lock *(u64 *)(r10 - 8) |= r2"] = { "5.12", "atomic operations other than lock +=" },
+    ["r2 = atomic_fetch_add((u64 *)(r10 - 8), r2)"] = { "5.12", "atomic operations other than lock +=" },
+    ["r2 = func main ll"] = { "5.13", "pointers to functions" },
+    ["r2 s/= 3"] = { "6.6", "signed division" },
+    ["w2 s%= w3"] = { "6.6", "signed division" },
+    ["r2 = (s16)r3"] = { "6.6", "sign-extending moves" },
+    ["w2 = (s8)w3"] = { "6.6", "sign-extending moves" },
+    ["r2 = *(s8 *)(r10 - 8)"] = { "6.6", "sign-extending loads" },
+    ["r2 = bswap32 r2"] = { "6.6", "bswap" },
+    ["gotol +0"] = { "6.6", "gotol" },
+    ["may_goto +0"] = { "6.9", "may_goto" },
+    ["r2 = load_acquire((u64 *)(r10 - 8))"] = { "6.15", "load_acquire and store_release" },
+    ["lock *(u64 *)(r10 - 8) += r2"] = { "0.0" },
+    ["if w2 > 5 goto +0"] = { "5.1", "32-bit jumps" },
+  } do
+    it("is told with the version that has it: " .. text, function()
+      local instructions = assert(ebpf.asm.parse(("main: r2 = 1; r3 = 2; *(u64 *)(r10 - 8) = 0; %s; r0 = 0; exit")
+        :format(text)))
+      local p, message = ebpf.new_program { type = "xdp", license = "GPL", instructions = instructions }
+      if p then
+        p:close()
+      end
+      local told = since[2] and (message or ""):find((": %s came with Linux %s, and this is %d")
+        :format(since[2], since[1], support.kernel:match("^%d+")), 1, true) ~= nil
+      assert.equal(since[2] and not support.kernel_is(since[1]), told, message)
+      assert.truthy(told or text:find("func main", 1, true) or p, message) -- main is no callback
+    end)
+  end
+end)

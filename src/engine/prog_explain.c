@@ -162,6 +162,27 @@ static bool advise_helper(struct telling *t)
 	return true;
 }
 
+/* An instruction that the running kernel is too old for. */
+static bool advise_insn(struct telling *t)
+{
+	uint32_t running = probe_kernel_version(), version, i;
+	char since[SINCE_TEXT], now[SINCE_TEXT];
+	const char *what;
+
+	for (i = 0; i < t->spec->count; i++) {
+		version = since_insn(&t->spec->code[i], &what);
+		if (running && (running >> 8) < (version >> 8))
+			break;
+		i += t->spec->code[i].code == BPF_LD_IMM64; /* takes two slots */
+	}
+	if (i >= t->spec->count)
+		return false;
+	since_print(version, since);
+	since_print(running, now);
+	error_append(t->err, ": %s came with Linux %s, and this is %s", what, since, now);
+	return true;
+}
+
 /* What a privileged process may load. */
 static bool advise_privilege(struct telling *t)
 {
@@ -197,7 +218,7 @@ static void advise(struct telling *t)
 {
 	size_t i;
 
-	if (advise_license(t) || advise_helper(t) || advise_privilege(t))
+	if (advise_license(t) || advise_helper(t) || advise_insn(t) || advise_privilege(t))
 		return;
 	if (t->log.suggestion.length) {
 		append_part(t, &t->log.reason);

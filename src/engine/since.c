@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "since.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "abi.h"
@@ -93,6 +94,55 @@ static const uint32_t prog_types[] = {
 	[BPF_PROG_TYPE_SYSCALL] = VERSION(5, 14),
 	[BPF_PROG_TYPE_NETFILTER] = VERSION(6, 4),
 };
+
+/* Instructions by their parts, of which those that are 0 do not matter. The first that fits counts. */
+static const struct insn_added {
+	uint8_t code, mask, src;
+	int16_t off;
+	bool has_off; /* any but 0 */
+	uint32_t imm, imm_mask;
+	uint32_t version;
+	const char *what;
+} insns_added[] = {
+	{0xc3, 0xe7, 0, 0, false, 0, UINT32_MAX, 0, "lock +="},
+	{0xc3, 0xe7, 0, 0, false, 0x100, ~0x10u, VERSION(6, 15), "load_acquire and store_release"},
+	{0xc3, 0xe7, 0, 0, false, 0, 0, VERSION(5, 12), "atomic operations other than lock +="},
+	{0xe5, 0xff, 0, 0, false, 0, 0, VERSION(6, 9), "may_goto"},
+	{0xbf, 0xff, 0, 1, false, 0, 0, VERSION(6, 9), "addr_space_cast"},
+	{0xbf, 0xff, 0, -1, false, 0, 0, VERSION(6, 10), "addresses of per-CPU variables"},
+	{0xbf, 0xff, 0, 0, true, 0, 0, VERSION(6, 6), "sign-extending moves"},
+	{0xbc, 0xff, 0, 0, true, 0, 0, VERSION(6, 6), "sign-extending moves"},
+	{0x81, 0xe7, 0, 0, false, 0, 0, VERSION(6, 6), "sign-extending loads"},
+	{0xd7, 0xff, 0, 0, false, 0, 0, VERSION(6, 6), "bswap"},
+	{0x37, 0xf7, 0, 1, false, 0, 0, VERSION(6, 6), "signed division"},
+	{0x34, 0xf7, 0, 1, false, 0, 0, VERSION(6, 6), "signed division"},
+	{0x97, 0xf7, 0, 1, false, 0, 0, VERSION(6, 6), "signed division"},
+	{0x94, 0xf7, 0, 1, false, 0, 0, VERSION(6, 6), "signed division"},
+	{0x06, 0xff, 0, 0, false, 0, 0, VERSION(6, 6), "gotol"},
+	{0x85, 0xff, BPF_PSEUDO_KFUNC_CALL, 0, false, 0, 0, VERSION(5, 13), "kfunc calls"},
+	{0x18, 0xff, BPF_PSEUDO_FUNC, 0, false, 0, 0, VERSION(5, 13), "pointers to functions"},
+	{0x06, 0x07, 0, 0, false, 0, 0, VERSION(5, 1), "32-bit jumps"},
+};
+
+static bool is_insn(const struct insn_added *a, const struct bpf_insn *insn)
+{
+	return (insn->code & a->mask) == a->code && (!a->src || insn->src_reg == a->src) &&
+	       (!a->off || insn->off == a->off) && (!a->has_off || insn->off) &&
+	       ((uint32_t)insn->imm & a->imm_mask) == a->imm;
+}
+
+uint32_t since_insn(const struct bpf_insn *insn, const char **what)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(insns_added) / sizeof(insns_added[0]); i++) {
+		if (!is_insn(&insns_added[i], insn))
+			continue;
+		*what = insns_added[i].what;
+		return insns_added[i].version;
+	}
+	return 0;
+}
 
 uint32_t since_helper(uint32_t helper)
 {

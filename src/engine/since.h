@@ -6,11 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct bpf_insn;
+
 #pragma GCC visibility push(hidden)
 
 /* 0: no version that is known here. */
 uint32_t since_helper(uint32_t helper);
 uint32_t since_prog_type(uint32_t type);
+
+/* Of what an instruction does, whose name is put into `what`; 0 when there is nothing special. */
+uint32_t since_insn(const struct bpf_insn *insn, const char **what);
 
 /* "5.15" */
 enum { SINCE_TEXT = 16 };
