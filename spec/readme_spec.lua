@@ -1,26 +1,8 @@
--- The code in the README: what is not for a host of its own runs as printed, the rest compiles.
+-- The code in the README: what is not for a host of its own runs as printed, here; the rest in spec/embed.
+local readme = require "spec.support.readme"
 local support = require "spec.support"
 
 local build = os.getenv("EBPF_BUILD") or "build"
-
--- {line =, info =, code =} of each fenced block.
-local function blocks()
-  local list, block, number = {}, nil, 0
-  for line in (support.read_file("README.md") .. "\n"):gmatch("(.-)\n") do
-    number = number + 1
-    local info = line:match("^```(.*)$")
-    if info and block then
-      list[#list + 1] = { line = block.line, info = block.info, code = table.concat(block, "\n") .. "\n" }
-      block = nil
-    elseif info then
-      block = { line = number, info = info }
-    elseif block then
-      block[#block + 1] = line
-    end
-  end
-  assert(not block, "a block has no end")
-  return list
-end
 
 describe("a block of the README #host", function()
   local netns
@@ -30,7 +12,7 @@ describe("a block of the README #host", function()
   end)
 
   local ran, compiled = 0, 0
-  for _, block in ipairs(blocks()) do
+  for _, block in ipairs(readme.blocks()) do
     if block.info == "lua" then
       ran = ran + 1
       it("runs, from line " .. block.line, function()
@@ -54,22 +36,21 @@ describe("a block of the README #host", function()
     assert.is_true(ran > 5)
     assert.is_true(compiled > 5)
     for _, host in ipairs { "nginx", "haproxy", "cqueues", "luv", "luasocket", "copas" } do
-      assert.truthy(support.read_file("README.md"):find("\n```lua " .. host .. "\n", 1, true), host)
+      readme.block("lua " .. host)
     end
   end)
 end)
 
 describe("the README", function()
   it("names files that are there", function()
-    for path in support.read_file("README.md"):gmatch("%]%(([%w_/.]+)%)") do
+    for path in readme.text:gmatch("%]%(([%w_/.]+)%)") do
       assert.is_true(support.exists(path), path)
     end
   end)
 
   it("names each example", function()
-    local text = support.read_file("README.md")
     for path in support.check_run("ls -d examples/*.lua examples/*/"):gmatch("[^\n]+") do
-      assert.truthy(text:find("(" .. path, 1, true), path)
+      assert.truthy(readme.text:find("(" .. path, 1, true), path)
     end
   end)
 end)

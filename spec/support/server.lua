@@ -16,14 +16,17 @@ function server.lua_directory(lua, files)
   return directory
 end
 
---- Two namespaces with a cable: the server's end is called "web".
+--- Two namespaces with a cable.
 -- @param clients how many addresses the other end has
+-- @param interface the name of the server's end, "web" by default
 -- @return {server = name, client = name, address = string, clients = array of addresses}
-function server.network(clients)
+function server.network(clients, interface)
+  interface = interface or "web"
   local network = { server = support.netns(), client = support.netns(), address = "10.87.0.1", clients = {} }
-  support.check_run(("ip link add web netns %s type veth peer name out netns %s")
-    :format(network.server, network.client))
-  support.check_run(support.in_netns(network.server, "ip address add 10.87.0.1/24 dev web; ip link set web up"))
+  support.check_run(("ip link add %s netns %s type veth peer name out netns %s")
+    :format(interface, network.server, network.client))
+  support.check_run(support.in_netns(network.server,
+    ("ip address add 10.87.0.1/24 dev %s; ip link set %s up"):format(interface, interface)))
   support.check_run(support.in_netns(network.client, "ip link set out up"))
   for i = 1, clients do
     network.clients[i] = "10.87.0." .. (i + 1)
@@ -46,10 +49,11 @@ function server.get(network, client, path, seconds)
 end
 
 --- Requests as fast as can be from the first address, each in a connection of its own, in the background.
+-- @param path what is asked for, "/" by default
 -- @return a function that waits for the end: how many requests there were, and how many failed
-function server.load(network, seconds)
+function server.load(network, seconds, path)
   local child, output = support.start(support.in_netns(network.client,
-    ("wrk -t 1 -c 8 -d %ds -H 'Connection: close' http://%s:8080/"):format(seconds, network.address)))
+    ("wrk -t 1 -c 8 -d %ds -H 'Connection: close' http://%s:8080%s"):format(seconds, network.address, path or "/")))
   return function()
     support.wait_until(function()
       return not support.exists(("/proc/%d"):format(child))
