@@ -162,20 +162,28 @@ static bool advise_helper(struct telling *t)
 	return true;
 }
 
-/* An instruction that the running kernel is too old for. */
+/* The version that brought an instruction of the program which `running` lacks; 0: there is none. */
+static uint32_t newer_insn(const struct prog_load *spec, uint32_t running, const char **what)
+{
+	uint32_t i, version;
+
+	for (i = 0; i < spec->count; i++) {
+		version = since_insn(&spec->code[i], what);
+		if ((running >> 8) < (version >> 8))
+			return version;
+		i += spec->code[i].code == BPF_LD_IMM64; /* which takes two slots */
+	}
+	return 0;
+}
+
 static bool advise_insn(struct telling *t)
 {
-	uint32_t running = probe_kernel_version(), version, i;
+	uint32_t running = probe_kernel_version(), version;
 	char since[SINCE_TEXT], now[SINCE_TEXT];
-	const char *what;
+	const char *what = "";
 
-	for (i = 0; i < t->spec->count; i++) {
-		version = since_insn(&t->spec->code[i], &what);
-		if (running && (running >> 8) < (version >> 8))
-			break;
-		i += t->spec->code[i].code == BPF_LD_IMM64; /* takes two slots */
-	}
-	if (i >= t->spec->count)
+	version = running ? newer_insn(t->spec, running, &what) : 0;
+	if (!version)
 		return false;
 	since_print(version, since);
 	since_print(running, now);
