@@ -2,21 +2,13 @@
 local abi = {}
 
 local core = require "ebpf.core"
+local sorted_names = require "ebpf.sorted_names"
 
 local EINVAL = core.errno.EINVAL
 
 local holds_maps = { array_of_maps = true, hash_of_maps = true }
 
 local map_fields = { "type", "key_size", "value_size", "max_entries", "flags" }
-
-local function sorted_names(t)
-  local names = {}
-  for name in pairs(t) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
-end
 
 --- Compares the fields that `wanted` has with those of `have`.
 -- @return true, or nil and the differences in words

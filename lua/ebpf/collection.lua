@@ -3,6 +3,7 @@ local core = require "ebpf.core"
 local link_struct_ops = require "ebpf.link_struct_ops"
 local link_user = require "ebpf.link_user"
 local map = require "ebpf.map"
+local sorted_names = require "ebpf.sorted_names"
 local spec = require "ebpf.spec"
 local struct_ops = require "ebpf.struct_ops"
 local variable = require "ebpf.variable"
@@ -21,15 +22,6 @@ local Collection = {}
 -- Where the variables of each collection lie, and the maps of their sections. Once they are in use, the memory instead.
 local places = setmetatable({}, { __mode = "k" })
 local memories = setmetatable({}, { __mode = "k" })
-
-local function sorted_names(t)
-  local names = {}
-  for name in pairs(t) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
-end
 
 --- A copy of a spec to be changed; what is in its fields is shared.
 local function shallow_copy(from)

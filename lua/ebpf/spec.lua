@@ -1,6 +1,7 @@
 --- Object files before they meet the kernel: what maps and programs they define, as plain tables that can be edited,
 --- copied and printed. Reading them needs no privilege, and any kernel or none.
 local core = require "ebpf.core"
+local sorted_names = require "ebpf.sorted_names"
 local struct_ops = require "ebpf.struct_ops"
 local variable = require "ebpf.variable"
 
@@ -141,12 +142,7 @@ local collection_spec = { __index = CollectionSpec, __name = "ebpf.CollectionSpe
 
 -- Each spec of a table on a line of its own, in the order of their names.
 local function list(lines, kind, specs)
-  local names = {}
-  for name in pairs(specs) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  for _, name in ipairs(names) do
+  for _, name in ipairs(sorted_names(specs)) do
     lines[#lines + 1] = "  " .. (kind and kind .. " " or "") .. tostring(specs[name])
   end
 end

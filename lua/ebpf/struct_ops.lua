@@ -2,6 +2,7 @@
 -- An object knows such a struct as it was when the object was compiled. Members are found by their names in the struct
 -- of the running kernel, which may have others, in another order.
 local core = require "ebpf.core"
+local sorted_names = require "ebpf.sorted_names"
 
 local struct_ops = {}
 
@@ -62,15 +63,6 @@ local function base_of(spec, size)
     refuse(spec, "its contents must be %d bytes; values of members go into the field 'members'", size)
   end
   return bytes
-end
-
-local function sorted_names(of)
-  local names = {}
-  for name in pairs(of) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
 end
 
 local function is_program(value)
