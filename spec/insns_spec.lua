@@ -43,6 +43,39 @@ describe("instructions", function()
     assert.equal(0, #asm.from_bytes(""))
   end)
 
+  it("are made from bytes of either order", function()
+    local swapped = assert(ebpf.load_spec(support.fixture("program_basic", "bigendian"))).programs
+    assert.equal(ebpf.load_spec(support.fixture("program_basic")).byte_order, asm.from_bytes(sample):byte_order())
+    for _, name in ipairs { "store_constant", "add", "mark" } do
+      local one = swapped[name].instructions
+      assert.equal("big", one:byte_order())
+      local again = assert(asm.from_bytes(one:bytes(), { byte_order = one:byte_order() }))
+      assert.equal("big", again:byte_order())
+      assert.equal(one:bytes(), again:bytes())
+      for i = 1, #one do
+        for _, field in ipairs { "code", "dst", "src", "off", "imm" } do
+          assert.is_true(one[i][field] == again[i][field])
+        end
+      end
+      assert.equal(again:bytes(), again:copy():bytes())
+      assert.equal("big", again:copy():byte_order())
+    end
+    local text = "r1 = 70000; if r1 > r2 goto +1; r0 = 258; exit"
+    for _, order in ipairs { "little", "big" } do
+      local parsed = assert(asm.parse(text, { byte_order = order }))
+      local again = assert(asm.from_bytes(parsed:bytes(), { byte_order = order }))
+      assert.equal(order, again:byte_order())
+      assert.equal(tostring(parsed), tostring(again))
+      assert(again:append "r0 = 1")
+      assert.equal(order, again:byte_order())
+      assert.equal(order, assert(asm.from_bytes("", { byte_order = order })):byte_order())
+    end
+    local p, message, code = ebpf.new_program { type = "xdp", license = "GPL",
+      instructions = asm.from_bytes(swapped.mark.instructions:bytes(), { byte_order = "big" }) }
+    assert.same({ nil, errno.ENOEXEC }, { p, code })
+    assert.truthy(message:find("in the byte order of another machine", 1, true))
+  end)
+
   it("refuse part of a slot", function()
     local list, message, code = asm.from_bytes("1234567")
     assert.same({ nil, errno.EINVAL }, { list, code })
@@ -117,6 +150,9 @@ describe("instructions", function()
   it("refuse wrong arguments", function()
     local list = assert(asm.from_bytes(sample))
     assert.has_error(function() asm.from_bytes({}) end)
+    assert.has_error(function() asm.from_bytes(sample, { byte_order = "middle" }) end)
+    assert.has_error(function() asm.from_bytes(sample, { order = "big" }) end)
+    assert.has_error(function() asm.from_bytes(sample, "big") end)
     assert.has_error(function() list:rewrite_map("x", list) end)
     assert.has_error(function() list:rewrite_map("x", io.stdout) end)
     assert.has_error(function() list:rewrite_map({}, new_counters()) end)

@@ -11,6 +11,7 @@ local core = require "ebpf.core"
 ---@operator len: integer
 ---@field copy fun(self: ebpf.Instructions): ebpf.Instructions an independent list
 ---@field bytes fun(self: ebpf.Instructions): string the slots as the kernel and object files hold them
+---@field byte_order fun(self: ebpf.Instructions): "little"|"big" what they are for, and that of bytes()
 ---@field references fun(self: ebpf.Instructions): ebpf.Reference[] what is referred to by name, ascending
 ---@field symbols fun(self: ebpf.Instructions): table<string, integer> the first slot of each function, by its name
 ---@field rewrite_map fun(self: ebpf.Instructions, symbol: string, map: ebpf.Map): true?, string?, integer?
@@ -69,13 +70,16 @@ local core = require "ebpf.core"
 
 local asm = {}
 
---- Instructions from their bytes in the byte order of this machine, without any names.
+--- Instructions from their bytes, without any names: what `insns:bytes()` gave, or a section of an object file.
+---     asm.from_bytes(insns:bytes(), { byte_order = insns:byte_order() })
 ---@param bytes string a whole number of 8-byte slots
+---@param options? {byte_order?: "little"|"big"} what the instructions are for; this machine by default. Those for
+--- another are printed, edited and taken apart, and cannot be loaded here
 ---@return ebpf.Instructions? # nil, message, EINVAL when there is a rest
 ---@return string? message
 ---@return integer? errno
-function asm.from_bytes(bytes)
-  return core.insns_from_bytes(bytes)
+function asm.from_bytes(bytes, options)
+  return core.insns_from_bytes(bytes, options)
 end
 
 --- Instructions from text. Everything that `tostring(insns)` writes is understood, and what llvm-objdump, bpftool and

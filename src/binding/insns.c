@@ -11,6 +11,7 @@
 #include "failure.h"
 #include "insns_edit.h"
 #include "insns_text.h"
+#include "options.h"
 #include "rooms.h"
 
 #define CLASS "ebpf.insns"
@@ -156,7 +157,8 @@ static int copy(lua_State *L)
 	return 1;
 }
 
-/* insns:bytes() -> the slots as the kernel and object files hold them, 8 bytes each. */
+/* insns:bytes() -> the slots as the kernel and object files hold them, 8 bytes each, in the order of
+ * byte_order(). */
 static int bytes(lua_State *L)
 {
 	const struct insns *list = insns_check(L, 1);
@@ -409,16 +411,45 @@ static int link_lists(lua_State *L)
 	return 1;
 }
 
-/* core.insns_from_bytes(string) -> instructions, or nil, message, errno */
+static const bool is_little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+
+bool insns_check_byte_order(lua_State *L, int options)
+{
+	const char *order = options_string(L, options, "byte_order");
+
+	if (order && strcmp(order, "little") != 0 && strcmp(order, "big") != 0)
+		luaL_argerror(L, options, "field 'byte_order': \"little\" or \"big\" expected");
+	return order && (strcmp(order, "little") == 0) != is_little;
+}
+
+/* insns:byte_order() -> "little" or "big": what they are for, and that of bytes() */
+static int byte_order(lua_State *L)
+{
+	lua_pushstring(L, insns_check(L, 1)->foreign != is_little ? "little" : "big");
+	return 1;
+}
+
+/*
+ * core.insns_from_bytes(string [, options]) -> instructions, or nil, message, errno
+ * Undoes insns:bytes(). Options: byte_order ("little", "big"; this machine's by default). EINVAL:
+ * no whole number of slots.
+ */
 static int from_bytes(lua_State *L)
 {
+	static const char *const names[] = {"byte_order", NULL};
+	bool foreign = false;
 	struct error err;
 	struct insns *list;
 	const char *s;
 	size_t size;
 
 	s = luaL_checklstring(L, 1, &size);
+	if (!lua_isnoneornil(L, 2)) {
+		options_check(L, 2, "from_bytes option", names);
+		foreign = insns_check_byte_order(L, 2);
+	}
 	list = insns_new(L);
+	list->foreign = foreign;
 	if (insns_from_bytes(list, s, size, &err) < 0) {
 		error_prefix(&err, "read instructions");
 		return failure_push(L, &err);
@@ -429,6 +460,7 @@ static int from_bytes(lua_State *L)
 static const luaL_Reg methods[] = {
 	{"copy", copy},
 	{"bytes", bytes},
+	{"byte_order", byte_order},
 	{"references", references},
 	{"symbols", symbols},
 	{"rewrite_map", rewrite_map},

@@ -26,8 +26,12 @@ struct insns *insns_push_copy(lua_State *L, int index, struct error *err);
  * one of a name, and not the same. */
 int insns_merge_maps(lua_State *L, int to, int from, struct error *err);
 
-/* Fills the empty list `list` from the bytes of an instruction stream in native byte order. */
+/* Fills the empty list `list` from the bytes of an instruction stream, in the list's byte order. */
 int insns_from_bytes(struct insns *list, const char *bytes, size_t size, struct error *err);
+
+/* Reads the option `byte_order` of the options at a stack index: whether it is the one that this
+ * machine does not have. */
+bool insns_check_byte_order(lua_State *L, int options);
 
 /* Writes the fds that the remembered maps have now into `list`, the userdata at `index`. A map
  * closed meanwhile is an error (EBADF) that names the symbol. */

@@ -191,16 +191,10 @@ static void read_constants(lua_State *L, int arg, struct asm_options *options)
 static void read_options(lua_State *L, int arg, struct asm_options *options)
 {
 	static const char *const names[] = {"constants", "byte_order", "types", NULL};
-	const uint16_t one = 1;
-	const bool is_little = *(const unsigned char *)&one;
 	const struct btf_object *types;
-	const char *order;
 
 	options_check(L, arg, "parse option", names);
-	order = options_string(L, arg, "byte_order");
-	if (order && strcmp(order, "little") != 0 && strcmp(order, "big") != 0)
-		luaL_argerror(L, arg, "field 'byte_order': \"little\" or \"big\" expected");
-	options->foreign = order && (strcmp(order, "little") == 0) != is_little;
+	options->foreign = insns_check_byte_order(L, arg);
 	lua_getfield(L, arg, "types");
 	if (!lua_isnil(L, -1)) {
 		types = btf_object_test(L, -1);
