@@ -54,7 +54,7 @@ PACKAGES = gcc libc6-dev pkg-config libelf-dev clang llvm libbpf-dev \
 	lua-busted lua-luv lua-cqueues lua-socket lua-copas lua-http luarocks \
 	nginx libnginx-mod-http-lua haproxy curl wrk prometheus \
 	clang-format lua-check lua-ldoc cppcheck valgrind \
-	bpftool iproute2 util-linux procps binutils ca-certificates \
+	bpftool iproute2 util-linux procps binutils ca-certificates python3 \
 	qemu-system-x86 busybox-static cpio kmod xz-utils
 deps:
 	@missing=; for package in $(PACKAGES); do \

@@ -427,8 +427,7 @@ describe("the table of helpers", function()
       count = count + 1
     end
     assert.is_true(count <= 212)
-    support.needs("6.2", "the last of the helpers")
-    assert.equal(212, count)
+    assert.is_true(count == 212 or not support.kernel_is("6.2"))
     assert.equal("call 212", assert(asm.parse("call 212"))[1].text)
   end)
 end)

@@ -127,7 +127,7 @@ describe("examples/congestion.lua", function()
     command("examples/congestion.lua"))
 
   it("controls a connection of its own", function()
-    support.needs("6.4", "a link of struct_ops")
+    support.needs("6.4", "links of struct_ops")
     local output, status = support.run(congestion)
     assert.equal(0, status, output)
     assert.truthy(output:find(("^%s: struct_ops link \"fixed\" #%%d+\n%s, window of 4 segments\n"):format(name, name)),
@@ -138,7 +138,7 @@ describe("examples/congestion.lua", function()
   end)
 
   it("waits for connections of others", function()
-    support.needs("6.4", "a link of struct_ops")
+    support.needs("6.4", "links of struct_ops")
     local output, status = support.run(congestion .. " 20 0.1")
     assert.equal(0, status, output)
     assert.truthy(output:find("\n0 connections, 0 segments acknowledged\n$"), output)

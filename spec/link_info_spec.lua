@@ -94,7 +94,7 @@ describe("a link", function()
   end)
 
   it("of netfilter tells the hook", function()
-    support.needs("6.4", "netfilter links")
+    support.needs("6.4", "netfilter")
     local p = program({ type = "netfilter", attach_type = "netfilter" }, 1)
     check(assert(ebpf.link.netfilter { program = p, pf = "ipv6", hook = "local_out", priority = -4711 }), p,
       { type = "netfilter", pf = 10, hook = 3, prio = -4711, flags = 0 })
@@ -112,7 +112,7 @@ describe("a link", function()
   end)
 
   it("to the sockets of a map tells which", function()
-    support.needs("6.10", "sockmap links")
+    support.needs("6.10", "links of sockmaps")
     local p = program({ type = "sk_msg", attach_type = "sk_msg_verdict" }, 1)
     local map = support.closing(assert(ebpf.new_map {
       type = "sockmap", key_size = 4, value_size = 8, max_entries = 1 }))

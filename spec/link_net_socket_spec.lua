@@ -133,7 +133,7 @@ describe("a netns link", function()
   end)
 end)
 
-describe("a netfilter link", support.since("6.4", "a netfilter link", function()
+describe("a netfilter link", support.since("6.4", "netfilter", function()
   it("runs the program on packets, until it is closed", function()
     run({ "nf_pass", "nf_drop" }, [[
       local l = assert(since("6.4", link.netfilter { program = progs.nf_drop, pf = "ipv4", hook = "local_in" }))

@@ -575,7 +575,7 @@ describe("a link", function()
   end)
 
   it("takes back the files of links that nobody holds when there are no more", function()
-    support.needs("6.10", "attaching a program to a raw tracepoint more than once")
+    support.needs("6.10", "more than one link of a program to a raw tracepoint")
     support.tracefs()
     local output, status = support.run_lua(([[
       local ebpf = require "ebpf"

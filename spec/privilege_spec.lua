@@ -250,7 +250,9 @@ describe("to", function()
     local told = #capabilities == 0 and "no capability" or "CAP_" .. table.concat(capabilities, ", CAP_"):upper()
     it(what .. " takes " .. told, function()
       if row.since then
-        support.needs(row.since, what)
+        support.needs(row.since, what, function()
+          return (row.prepares and action() or action)()
+        end)
       end
       if row.kptr and sysctl("kptr_restrict") == 2 then
         support.pending("kernel.kptr_restrict is 2, which hides addresses from everybody")
@@ -299,7 +301,8 @@ describe("attaching to the network", function()
       assert(ebpf.link.tcx { program = class, interface = "lo", hook = "ingress" })
       assert(ebpf.link.netns { program = lookup })
     ]])
-    support.needs("6.10", "netfilter and sockmaps")
+    support.needs("6.4", "netfilter")
+    support.needs("6.10", "links of sockmaps")
     run({}, [[
       assert(ebpf.link.netfilter { program = filter, pf = "ipv4", hook = "local_in", priority = -10 })
       assert(ebpf.link.sockmap { program = verdict, map = sockets })
@@ -435,7 +438,7 @@ describe("nobody, who was root", function()
   end)
 
   it("opens pins as the modes of their files allow", function()
-    support.needs(restricted and "5.19" or "5.10", "pins for everybody")
+    support.needs(restricted and "5.19" or "5.10", "maps for everybody")
     local path = support.bpffs() .. "/map"
     local map = new_map { type = "array", key_size = 4, value_size = 4, max_entries = 1 }
     assert(map:pin(path))

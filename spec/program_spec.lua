@@ -367,8 +367,10 @@ describe("running a program", function()
     assert.error_matches(function() p:test("") end, "missing input")
     assert.error_matches(function() p:benchmark("", 1) end, "missing input")
     assert.has_error(function() p:test() end)
-    support.needs("5.18", "a least size of XDP frames in test runs")
     local retval, message, code = p:test("short")
+    if retval and not support.kernel_is("5.18") then
+      return -- no frame is too short
+    end
     assert.same({ nil, errno.EINVAL }, { retval, code })
     assert.equal("test-run program \"count_packets\": invalid argument (EINVAL): "
       .. "the data has to begin with an Ethernet header, 14 bytes", message)

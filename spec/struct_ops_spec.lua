@@ -97,7 +97,7 @@ describe("a spec of struct_ops", function()
   end)
 end)
 
-describe("struct_ops with a link", support.since("6.4", "struct_ops with links", function()
+describe("struct_ops with a link", support.since("6.4", "links of struct_ops", function()
   after_each(close_all)
 
   it("serves real sockets until it is detached", function()
@@ -258,7 +258,7 @@ describe("struct_ops without a link", function()
   end)
 end)
 
-describe("loading struct_ops", support.since("6.4", "struct_ops with links", function()
+describe("loading struct_ops", support.since("6.4", "links of struct_ops", function()
   after_each(close_all)
 
   it("goes by the members of the spec", function()
@@ -291,6 +291,12 @@ describe("loading struct_ops", support.since("6.4", "struct_ops with links", fun
     assert.same({}, collection.programs)
     assert.truthy(assert(collection:attach()).optional)
     assert.is_true(available "c")
+  end)
+
+  it("tells why the kernel does not take the struct of a map made by itself", function()
+    local map, message, code = ebpf.new_map { name = "bare", type = "struct_ops", struct = "tcp_congestion_ops",
+      flags = 0x2000 }
+    assert.same({ nil, 'put into map "bare": invalid argument (EINVAL)', errno.EINVAL }, { map, message, code })
   end)
 
   it("leaves structs out when programs are chosen", function()

@@ -84,20 +84,26 @@ describe("the runner of the suite", function()
   it("skips what the kernel is too old for, and fails for what it should have", function()
     local text = [[
       local support = require "spec.support"
-      it("waits", function() support.needs("99.0", "tomorrow") end)
+      it("waits", function() support.needs("99.0", "tomorrow", function() return nil, "no such thing" end) end)
+      it("goes on", function() support.needs("99.0", "here already", function() return true end) end)
+      it("must be tried", function() support.needs("99.0", "something") end)
       it("waits, and says why", function() support.granted("99.0", "tomorrow", nil, "not supported") end)
       it("has it", function() assert.same({ 1, 2 }, { support.granted("3.0", "yesterday", 1, 2) }) end)
       it("fails", function() support.granted("3.0", "yesterday", nil, "not supported") end)
       it("may lack it", function() support.granted("3.0", "kprobe of a function", nil, "not supported") end)
       it("skips", function() pending("because") end)
-      describe("the future", support.since("99.0", "it", function() it("is not yet", function() error() end) end))
+      describe("the future", support.since("99.0", "it", function() it("is not yet", function() error() end) end,
+        function() return nil, "not yet" end))
       describe("the past", support.since("3.0", "it", function() it("was", function() end) end))]]
     local total, output = verdict(text)
-    assert.equal("2 passed, 1 failed, 5 skipped", total)
-    assert.truthy(output:find("tomorrow needs Linux 99.0, this is " .. support.kernel .. ": not supported", 1, true))
+    assert.equal("3 passed, 2 failed, 5 skipped", total)
+    for _, words in ipairs { "no such thing", "not supported" } do
+      assert.truthy(output:find("tomorrow needs Linux 99.0, this is " .. support.kernel .. ": " .. words, 1, true))
+    end
+    assert.truthy(output:find("nobody knows how to try whether this kernel has: something", 1, true))
     assert.truthy(output:find("yesterday is refused by Linux " .. support.kernel, 1, true))
     assert.truthy(output:find("kprobe of a function is not in this kernel: not supported", 1, true))
-    assert.equal("2 passed, 3 failed, 3 skipped", (verdict(text, "EBPF_STRICT_SKIPS=1")))
+    assert.equal("3 passed, 4 failed, 3 skipped", (verdict(text, "EBPF_STRICT_SKIPS=1")))
   end)
 
   it("fails when a test ends the process", function()

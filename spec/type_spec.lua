@@ -376,7 +376,7 @@ describe("a map that the kernel has types for", function()
   end)
 
   it("gives tables, opened by path, by id or by fd", function()
-    support.needs("5.13", "the BTF of this object as bpftool loads it")
+    support.needs("5.13", "BTF with floating-point types")
     local map = closing(assert(ebpf.load_pinned_map(directory .. "/maps/stats")))
     local key = { from = { bytes = "\10\0\0\1", port = 0x5000, length = 99 }, number = 5 }
     assert.is_true(map:put(key, { packets = 3, label = "here", times = { last = 9 } }))
@@ -394,7 +394,7 @@ describe("a map that the kernel has types for", function()
   end)
 
   it("has the types given instead, one or both", function()
-    support.needs("5.13", "the BTF of this object as bpftool loads it")
+    support.needs("5.13", "BTF with floating-point types")
     local map = closing(assert(ebpf.load_pinned_map(directory .. "/maps/guarded", { value = "bytes" })))
     assert.is_true(map:put(-7, ("\0"):rep(16)))
     assert.equal(("\0"):rep(16), map:get(-7))

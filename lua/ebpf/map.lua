@@ -183,7 +183,10 @@ local function complete(new, spec, handles)
   local ok, message, errno = true, nil, nil
   local kind = core.map_type(spec)
   if kind == "struct_ops" then
-    return handles or struct_ops.complete(new, spec)
+    if handles then
+      return true
+    end
+    return struct_ops.complete(new, spec)
   elseif kind == "arena" then
     return fill_arena(new, spec)
   elseif not holds_objects[spec.type] then

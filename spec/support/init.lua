@@ -358,32 +358,54 @@ for name in ([[fentry fexit fmod_ret lsm lsm_cgroup freplace kprobe kretprobe kp
   optional[name] = true
 end
 
---- Skips the test when the running kernel is older than the feature. When it is not, there is no excuse: the refusal,
---- if it is told, fails the test, unless this is another kernel than Debian's and the feature one that kernels may
---- lack.
+--- What an older kernel says to an attempt: nil when it takes it, as one that has the feature from later ones does.
+local function refusal_of(feature, attempt)
+  attempt = attempt or require("spec.support.attempts")[feature]
+    or error("nobody knows how to try whether this kernel has: " .. feature, 3)
+  local ok, result, message = pcall(attempt)
+  if ok and result then
+    if type(result) == "userdata" or type(result) == "table" and result.close then
+      result:close()
+    end
+    return nil
+  end
+  return tostring(ok and message or result)
+end
+
+--- Skips the test when the running kernel is older than the feature, and refuses it. When it is not older, there is no
+--- excuse: the refusal, if it is told, fails the test, unless this is another kernel than Debian's and the feature one
+--- that kernels may lack.
 -- @param since the Linux that has it first, as "5.15"
 -- @param feature what was tried; its first word may be a name of the list above
--- @param refusal nil, or the error message, with the kernel's words
+-- @param refusal the error message, with the kernel's words; or a function that tries it, when the kernel is older, and
+-- returns what came of it; nil: the function of that name in spec/support/attempts.lua
 function support.needs(since, feature, refusal)
-  local words = refusal and ": " .. refusal or ""
-  if not support.kernel_is(since) then
-    support.pending(("%s needs Linux %s, this is %s%s"):format(feature, since, support.kernel, words))
-  elseif refusal and optional[feature:match("^[%w_]+")] and os.getenv("EBPF_STRICT_SKIPS") ~= "1" then
-    support.pending(("%s is not in this kernel%s"):format(feature, words))
-  elseif refusal then
-    error(("%s is refused by Linux %s, which is new enough for it%s"):format(feature, support.kernel, words), 2)
+  local is_newer, words = support.kernel_is(since), refusal
+  if type(refusal) ~= "string" then
+    words = not is_newer and refusal_of(feature, refusal) or nil
+  end
+  if not words then
+    return
+  elseif not is_newer then
+    support.pending(("%s needs Linux %s, this is %s: %s"):format(feature, since, support.kernel, words))
+  elseif optional[feature:match("^[%w_]+")] and os.getenv("EBPF_STRICT_SKIPS") ~= "1" then
+    support.pending(("%s is not in this kernel: %s"):format(feature, words))
+  else
+    error(("%s is refused by Linux %s, which is new enough for it: %s"):format(feature, support.kernel, words), 2)
   end
 end
 
 --- The body of a `describe`, or one with nothing but a skipped test when the running kernel is older than the feature.
+-- @param attempt as of support.needs
 -- @usage describe("an arena", support.since("6.9", "an arena", function() ... end))
-function support.since(version, feature, body)
+function support.since(version, feature, body, attempt)
   if support.kernel_is(version) then
     return body
   end
   return function()
     require("busted").it("is not in this kernel", function()
-      support.needs(version, feature)
+      support.needs(version, feature, attempt)
+      error(("this kernel is older than Linux %s, and takes it: %s"):format(version, feature), 0)
     end)
   end
 end
