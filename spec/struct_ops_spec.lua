@@ -296,7 +296,8 @@ describe("loading struct_ops", support.since("6.4", "links of struct_ops", funct
   it("tells why the kernel does not take the struct of a map made by itself", function()
     local map, message, code = ebpf.new_map { name = "bare", type = "struct_ops", struct = "tcp_congestion_ops",
       flags = 0x2000 }
-    assert.same({ nil, 'put into map "bare": invalid argument (EINVAL)', errno.EINVAL }, { map, message, code })
+    assert.same({ nil, 'put into map "bare": invalid argument (EINVAL): the struct lacks what it needs, which the '
+      .. "kernel's log, as of dmesg, may tell", errno.EINVAL }, { map, message, code })
   end)
 
   it("leaves structs out when programs are chosen", function()

@@ -42,39 +42,49 @@ static const struct hint {
 	const char *what;
 	int code;
 	const char *text;
+	uint32_t type; /* of map; 0: any */
 } hints[] = {
-	{"put into", E2BIG, "the map is full, or the index is beyond its end"},
-	{"push to", E2BIG, "the map is full"},
-	{"put into", EPERM, "the map is frozen or was opened read-only"},
-	{"delete from", EPERM, "the map is frozen or was opened read-only"},
-	{"delete from", EINVAL, "elements of an array cannot be deleted"},
-	{"get from", EPERM, "the map was opened write-only"},
-	{"get from", ENOSPC, "only maps of sockets with value_size = 8 can be read"},
-	{"iterate", ENOSPC, "only maps of sockets with value_size = 8 can be read"},
-	{"get and delete from", 524, "hash maps can since Linux 5.14, arrays cannot"},
-	{"drain", EINVAL, "elements of an array cannot be deleted"},
-	{"drain", EPERM, "the map is frozen or was opened read-only or write-only"},
-	{"freeze", EPERM, "it is frozen already, or was opened read-only"},
+	{"put into", EINVAL,
+		"the struct lacks what it needs, which the kernel's log, as of dmesg, may tell",
+		BPF_MAP_TYPE_STRUCT_OPS},
+	{"put into", EEXIST, "a struct of that name is registered already",
+		BPF_MAP_TYPE_STRUCT_OPS},
+	{"put into", E2BIG, "the map is full, or the index is beyond its end", 0},
+	{"push to", E2BIG, "the map is full", 0},
+	{"put into", EPERM, "the map is frozen or was opened read-only", 0},
+	{"delete from", EPERM, "the map is frozen or was opened read-only", 0},
+	{"delete from", EINVAL, "elements of an array cannot be deleted", 0},
+	{"get from", EPERM, "the map was opened write-only", 0},
+	{"get from", ENOSPC, "only maps of sockets with value_size = 8 can be read", 0},
+	{"iterate", ENOSPC, "only maps of sockets with value_size = 8 can be read", 0},
+	{"get and delete from", 524, "hash maps can since Linux 5.14, arrays cannot", 0},
+	{"drain", EINVAL, "elements of an array cannot be deleted", 0},
+	{"drain", EPERM, "the map is frozen or was opened read-only or write-only", 0},
+	{"freeze", EPERM, "it is frozen already, or was opened read-only", 0},
 	/* Linux before 5.16 says so also of a frozen one. */
 	{"freeze", EBUSY,
 		"it is frozen already, or mapped writable: close its memory(), or the collection "
-		"whose variables are in use"},
+		"whose variables are in use",
+		0},
 	{"map the memory of", EOPNOTSUPP,
 		"only arrays made with BPF_F_MMAPABLE (flags = 1024, since Linux 5.5) can be "
-		"mapped"},
-	{"map the memory of", 524, "values with spin locks, timers and the like cannot be mapped"},
+		"mapped",
+		0},
+	{"map the memory of", 524, "values with spin locks, timers and the like cannot be mapped",
+		0},
 	/* The kernel has no VM_SHARED left then, which bpf_map_mmap() asks for. */
-	{"map the memory of", EINVAL,
-		"the map was opened read-only, which the kernel does not map"},
-	{"map the memory of", EACCES, "the map was opened write-only"},
+	{"map the memory of", EINVAL, "the map was opened read-only, which the kernel does not map",
+		0},
+	{"map the memory of", EACCES, "the map was opened write-only", 0},
 };
 
-static const char *find_hint(const char *what, int code)
+static const char *find_hint(const char *what, int code, uint32_t type)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
-		if (hints[i].code == code && strcmp(hints[i].what, what) == 0)
+		if (hints[i].code == code && strcmp(hints[i].what, what) == 0 &&
+			(!hints[i].type || hints[i].type == type))
 			return hints[i].text;
 	}
 	return NULL;
@@ -82,13 +92,14 @@ static const char *find_hint(const char *what, int code)
 
 int map_failure(lua_State *L, int map, int code, const char *what)
 {
+	const struct map *m = lua_touserdata(L, map);
 	const char *name = map_push_name(L, map);
 	struct error err;
 	const char *hint;
 
 	error_errno(&err, code, "%s map \"%s\"", what, name);
 	/* Old kernels ask for capabilities before they look at the map. */
-	hint = err.code == EPERM && probe_lacking(0) ? NULL : find_hint(what, err.code);
+	hint = err.code == EPERM && probe_lacking(0) ? NULL : find_hint(what, err.code, m->type);
 	if (hint)
 		error_append(&err, ": %s", hint);
 	else
