@@ -55,6 +55,52 @@ local function fields_of(class, fields)
   return parent and fields_of(parent, fields) or fields
 end
 
+-- The names of the parameters of a function in Lua; nil for one in C.
+local function parameters_of(f)
+  if debug.getinfo(f, "S").what == "C" then
+    return nil
+  end
+  local names, info = {}, debug.getinfo(f, "u")
+  for i = 1, info.nparams do
+    names[i] = debug.getlocal(f, i)
+  end
+  names[#names + 1] = info.isvararg and "..." or nil
+  return table.concat(names, ", ")
+end
+
+-- The names of what "fun(...)" takes; nil for another type.
+local function names_in(signature)
+  local arguments, names = annotations.arguments(signature), {}
+  for i, argument in ipairs(arguments or {}) do
+    names[i] = argument.name
+  end
+  return arguments and table.concat(names, ", ")
+end
+
+-- The names that the tags of an item say it takes.
+local function names_of(item)
+  local names = {}
+  for _, tag in ipairs(item.tags) do
+    if tag.tag == "param" then
+      names[#names + 1] = tag.text:match("^[%w_.]+")
+    end
+  end
+  return table.concat(names, ", ")
+end
+
+-- Whether the first names are among the others, in their order: where a function is not for users, its comment may
+-- leave out what speaks for itself.
+local function is_part(some, all)
+  local at = 1
+  for name in some:gmatch("[^, ]+") do
+    at = select(2, (all .. ","):find("%f[%w_]" .. name .. ",", at))
+    if not at then
+      return false
+    end
+  end
+  return true
+end
+
 local function sorted(set)
   local names = {}
   for name in pairs(set) do
@@ -148,5 +194,181 @@ describe("the annotations", function()
       end
     end
     assert.same({}, sorted(missing))
+  end)
+
+  it("name the parameters in their order", function()
+    local wrong = {}
+    for _, file in ipairs(files) do
+      for _, list in ipairs { file.functions, file.locals } do
+        for _, item in ipairs(list) do
+          local named = names_of(item)
+          local actual = item.parameters
+          if actual and annotations.split(item.name) and not named:find("^self") then
+            actual = actual:gsub("^self,? ?", "")
+          end
+          if actual and not (item.is_typed and actual == named or not item.is_typed and is_part(named, actual)) then
+            wrong[("%s: %s(%s) is told as (%s)"):format(file.path, item.name, actual, named)] = true
+          end
+        end
+      end
+    end
+    assert.same({}, sorted(wrong))
+  end)
+
+  it("name the parameters of what is typed as a whole", function()
+    local wrong = {}
+    local function compare(name, f, signature)
+      local named, actual = names_in(signature), type(f) == "function" and parameters_of(f)
+      if named and actual and named:find("^self") then -- a method, which may call itself what it likes
+        actual = actual:gsub("^[%w_]+", "self")
+      end
+      if named and actual and named ~= actual then
+        wrong[("%s(%s) is told as (%s)"):format(name, actual, named)] = true
+      end
+    end
+    for kind, methods in pairs(core.methods) do
+      for name, signature in pairs(CLASSES[kind] and fields_of(classes[CLASSES[kind]]) or {}) do
+        compare(kind .. ":" .. name, methods[name], signature)
+      end
+    end
+    for _, file in ipairs(files) do
+      for _, item in ipairs(file.functions) do
+        for _, tag in ipairs(item.tags) do
+          if tag.tag == "type" then
+            compare(item.name, value_of(file, item.name), tag.text)
+          end
+        end
+      end
+    end
+    assert.same({}, sorted(wrong))
+  end)
+end)
+
+describe("the annotated options", function()
+  -- What takes options of a class: {name =, call = the function, class = name}.
+  local takers = {}
+
+  local function add(name, call, signature)
+    for _, argument in ipairs(annotations.arguments(signature) or {}) do
+      local class = argument.type:match("^(ebpf%.%w+Options)%??$")
+      if class and call and class ~= "ebpf.AttachOptions" then
+        takers[#takers + 1] = { name = name:match("[%w_]+$"), call = call, class = class }
+      end
+    end
+  end
+
+  for _, file in ipairs(files) do
+    for _, item in ipairs(file.functions) do
+      for _, tag in ipairs(item.tags) do
+        local name, kind = tag.text:match("^([%w_]+)%??%s+(%S+)")
+        add(item.name, value_of(file, item.name), tag.tag == "type" and tag.text
+          or tag.tag == "param" and ("fun(%s: %s)"):format(name, kind) or "")
+      end
+    end
+  end
+  for kind, methods in pairs(core.methods) do
+    for name, signature in pairs(CLASSES[kind] and fields_of(classes[CLASSES[kind]]) or {}) do
+      add(name, methods[name], signature)
+    end
+  end
+
+  -- A map that a reader has not taken yet.
+  local maps = {}
+  local function map(kind, size, since)
+    if not maps[kind] or maps[kind]:is_closed() then
+      maps[kind] = support.closing(support.granted(since, kind, ebpf.new_map { type = kind, max_entries = size }))
+    end
+    return maps[kind]
+  end
+
+  local program_spec = { type = "xdp", license = "GPL", instructions = assert(ebpf.asm.parse "r0 = 0; exit") }
+  local program
+
+  setup(function()
+    program = support.closing(assert(ebpf.new_program(program_spec)))
+  end)
+
+  -- What stands before the options, and options that are looked at before the others.
+  local before = {
+    parse = function() return "exit" end,
+    load = function() return assert(ebpf.load_spec(support.fixture("program_basic"))) end,
+    new = function() return { type = "array", key_size = 4, value_size = 4, max_entries = 1 } end,
+    new_program = function() return program_spec end,
+    run = function() return program end,
+    new_perf_reader = function() return map("perf_event_array", 0, "4.3") end,
+    new_ring_reader = function() return map("ringbuf", 4096, "5.8") end,
+    new_user_ring = function() return map("user_ringbuf", 4096, "6.1") end,
+  }
+  local needed = { ksyscall = "name", kretsyscall = "name" }
+
+  -- Whether the options may have that name. What it stands for fits nowhere, so nothing is done.
+  local function takes(taker, first, name)
+    local options = { [name] = print }
+    if needed[taker.name] then
+      options[needed[taker.name]] = "x"
+    end
+    local ok, result
+    if first then
+      ok, result = pcall(taker.call, first, options)
+    else
+      ok, result = pcall(taker.call, options)
+    end
+    if ok and type(result) == "userdata" then
+      result:close()
+    end
+    return ok or not (result:find("unknown ", 1, true) and result:find("'" .. name .. "'", 1, true))
+  end
+
+  -- All words that can be names of options: those that the sources mention.
+  local words = {}
+  for word in support.check_run("cat src/binding/*.c"):gmatch('"([a-z_0-9]+)"') do
+    words[word] = true
+  end
+  for word in support.check_run("cat lua/ebpf/*.lua"):gmatch("[a-z_][a-z_0-9]*") do
+    words[word] = true
+  end
+
+  for _, taker in ipairs(takers) do
+    it("are those that " .. taker.name .. " takes", function()
+      local annotated, first = fields_of(classes[taker.class]), before[taker.name]
+      assert.is_false(takes(taker, first and first(), "no_such_option"))
+      local wrong = {}
+      for word in pairs(words) do
+        local taken = takes(taker, first and first(), word)
+        if taken and not annotated[word] then
+          wrong[word .. " is not annotated"] = true
+        elseif annotated[word] and not taken then
+          wrong[word .. " is not taken"] = true
+        end
+      end
+      assert.same({}, sorted(wrong))
+    end)
+  end
+
+  it("are those of all classes of options", function()
+    local missing = {}
+    for name in pairs(classes) do
+      missing[name] = name:find("Options$") and name ~= "ebpf.AttachOptions" and true or nil
+    end
+    for _, taker in ipairs(takers) do
+      missing[taker.class] = nil
+    end
+    assert.same({}, sorted(missing))
+  end)
+
+  it("of attach() are those of the functions of ebpf.link", function()
+    local known = {}
+    for name in pairs(ebpf.link) do
+      for _, taker in ipairs(takers) do
+        if taker.call == ebpf.link[name] then
+          fields_of(classes[taker.class], known)
+        end
+      end
+    end
+    local unknown = {}
+    for name in pairs(fields_of(classes["ebpf.AttachOptions"])) do
+      unknown[name] = not known[name] or nil
+    end
+    assert.same({}, sorted(unknown))
   end)
 end)

@@ -10,9 +10,9 @@ local map = require "ebpf.map"
 --- What keeps a program attached. `tostring(l)` gives `xdp link "eth0" #7`, where 7 is the fd. Each method of a closed
 --- one returns nil, message, EBADF.
 ---@class ebpf.Link
----@field update fun(self: ebpf.Link, program: ebpf.Program): true?, string?, integer? puts another program of the same
---- type in the place of the present one, in one step: links of the network and of cgroups can; EINVAL: those of
---- tracepoints cannot
+---@field update fun(self: ebpf.Link, program: ebpf.Program|ebpf.Map): true?, string?, integer? puts another program of
+--- the same type in the place of the present one, in one step: links of the network and of cgroups can, and those of
+--- struct_ops with another map; EINVAL: those of tracepoints cannot
 ---@field detach fun(self: ebpf.Link): true?, string?, integer? now, whoever else holds the link: links of the
 --- network and of cgroups can; EOPNOTSUPP: those of tracepoints detach when they are closed and not pinned
 ---@field lines fun(self: ebpf.Link): (fun(): string?)?, string?, integer? of an iterator: runs it, and gives the lines

@@ -144,11 +144,11 @@ end
 
 -- A struct_ops link gets another map instead of another program.
 local update = core.methods.link.update
-function core.methods.link:update(new)
-  if pcall(core.methods.map.is_closed, new) then
-    return core.update_struct_ops(self, new)
+function core.methods.link:update(program)
+  if pcall(core.methods.map.is_closed, program) then
+    return core.update_struct_ops(self, program)
   end
-  return update(self, new)
+  return update(self, program)
 end
 
 -- A program is registered with the others of its struct.

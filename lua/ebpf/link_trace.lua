@@ -68,12 +68,19 @@ end
 ---@field maxactive integer?
 ---@field mode? "perf"|"tracefs"
 
+local found_by_name = { "symbol", "address", "offset" } -- what a kprobe has in the place of the name
+
 ---@param options ebpf.KsyscallOptions
 ---@return ebpf.Link? link
 ---@return string? message
 ---@return integer? errno
 function link.ksyscall(options)
   local fields = with("ksyscall", options, { name = false })
+  for _, field in ipairs(found_by_name) do
+    if fields[field] ~= nil then
+      error(("bad argument #1 to 'ksyscall' (unknown ksyscall field '%s')"):format(field), 2)
+    end
+  end
   local name = options.name
   if type(name) ~= "string" then
     error("bad argument #1 to 'ksyscall' (field 'name': string expected)", 2)

@@ -226,6 +226,8 @@ local MMAPABLE = 1024
 local gains_flag = { devmap = true, devmap_hash = true }
 
 --- Whether `have` may serve in the place of a map made from `spec`.
+---@param spec ebpf.MapSpec
+---@param have ebpf.Map
 ---@return true? ok
 ---@return string? message
 ---@return integer? errno

@@ -74,6 +74,7 @@ local program = {}
 ---@class ebpf.LoadOptions
 ---@field log_level integer? 1: branches, 2: every instruction, 4: statistics; added up. 0: no log unless loading fails
 ---@field log_size integer? bytes of log to begin with (64 KiB by default); grows until the log fits
+---@field kernel_btf ebpf.Btf|string|nil the types that CO-RE relocations go by, as of ebpf.CollectionOptions
 ---@field token ebpf.Token? loads it with what that delegates
 
 --- Loads a program into the kernel. The spec is not changed.

@@ -8,11 +8,15 @@ local function split(name)
   return owner, last or name
 end
 
--- What a line of code declares: {name =, parameters =}, or {name =} for what is assigned; nil for anything private.
+-- What a line of code declares: {name =, parameters =}, or {name =} for what is assigned; nil for anything else.
 local function declared(code)
   local name, parameters = code:match("^%s*function ([%w_.:]+)%(([^)]*)%)")
   if name then
     return { name = name, parameters = parameters, indented = code:find("^%s") ~= nil }
+  end
+  name, parameters = code:match("^%s*local function ([%w_]+)%(([^)]*)%)")
+  if name then
+    return { name = name, parameters = parameters, is_local = true }
   end
   local names = code:match("^([%w_.]+[%w_., ]*) = ")
   if names and names:find(".", 1, true) then
@@ -64,6 +68,42 @@ function annotations.split_type(text)
   return text:sub(1, i - 1), (text:sub(i + 1):gsub("^[#%s]*", ""))
 end
 
+--- What stands between commas that are in no brackets.
+-- @return array
+function annotations.split_list(text)
+  local list, depth, start = {}, 0, 1
+  for i = 1, #text + 1 do
+    local c = text:sub(i, i)
+    if c:find("^[%(%{%[<]") then
+      depth = depth + 1
+    elseif c:find("^[%)%}%]>]") then
+      depth = depth - 1
+    elseif depth == 0 and (c == "," or c == "") then
+      local item = text:sub(start, i - 1):match("^%s*(.-)%s*$")
+      start = i + 1
+      if item ~= "" then
+        list[#list + 1] = item
+      end
+    end
+  end
+  return list
+end
+
+--- Takes "fun(a: T, b?: U): V?, string? text" apart.
+-- @return array of {name =, type = with "?" behind what may be left out}, what follows; nil where it is no function
+function annotations.arguments(signature)
+  local inner, rest = signature:match("^fun(%b())(.*)$")
+  if not inner then
+    return nil
+  end
+  local arguments = {}
+  for i, argument in ipairs(annotations.split_list(inner:sub(2, -2))) do
+    local name, mark, kind = argument:match("^([%w_.]+)(%??):%s*(.*)$")
+    arguments[i] = { name = name or argument, type = (kind or "") .. (mark or "") }
+  end
+  return arguments, rest
+end
+
 local function add_class(file, block, tag)
   local name, parent = tag.text:match("^([%w_.]+):?%s*([%w_.]*)")
   local class = { name = name, parent = parent, text = block.text, fields = {}, file = file.path }
@@ -71,7 +111,7 @@ local function add_class(file, block, tag)
   return class
 end
 
-local function add_block(file, lines, code)
+local function add_block(file, lines, is_typed, code)
   local block = parse_block(lines)
   local class, is_class
   for _, tag in ipairs(block.tags) do
@@ -91,24 +131,26 @@ local function add_block(file, lines, code)
   local what = declared(code)
   if what then
     what.text, what.tags = block.text, block.tags
-    what.after_class = is_class
-    file.functions[#file.functions + 1] = what
+    what.after_class, what.is_typed = is_class, is_typed
+    local list = what.is_local and file.locals or file.functions
+    list[#list + 1] = what
   end
 end
 
 --- Reads one file.
--- @return {path =, name = of the module, text = lines about it, classes =, functions =}
+-- @return {path =, name = of the module, text = lines about it, classes =, functions =, locals = functions that are}
 function annotations.read(path)
-  local file = { path = path, classes = {}, functions = {} }
+  local file = { path = path, classes = {}, functions = {}, locals = {} }
   file.name = "ebpf." .. path:match("([%w_]+)%.lua$")
   file.name = file.name == "ebpf.init" and "ebpf" or file.name
-  local block
+  local block, is_typed -- whether there are tags of LuaCATS in it
   local stream = assert(io.open(path))
   for line in stream:lines() do
     local comment = line:match("^%s*%-%-%-%s?(.*)$")
     if comment and not block then
-      block = { comment }
+      block, is_typed = { comment }, line:find("^%s*%-%-%-@") ~= nil
     elseif block then
+      is_typed = is_typed or line:find("^%s*%-%-%-@") ~= nil
       comment = comment or line:match("^%s*%-%-%s?(.*)$")
       if comment then
         block[#block + 1] = comment
@@ -116,7 +158,7 @@ function annotations.read(path)
         if not file.text then
           file.text = block
         else
-          add_block(file, block, line)
+          add_block(file, block, is_typed, line)
         end
         block = nil
       end

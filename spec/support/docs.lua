@@ -33,42 +33,21 @@ local function add_text(out, lines)
   end
 end
 
--- What stands between commas that are in no brackets.
-local function split_list(text)
-  local list, depth, start = {}, 0, 1
-  for i = 1, #text + 1 do
-    local c = text:sub(i, i)
-    if c:find("^[%(%{%[<]") then
-      depth = depth + 1
-    elseif c:find("^[%)%}%]>]") then
-      depth = depth - 1
-    elseif depth == 0 and (c == "," or c == "") then
-      local item = text:sub(start, i - 1):match("^%s*(.-)%s*$")
-      start = i + 1
-      if item ~= "" then
-        list[#list + 1] = item
-      end
-    end
-  end
-  return list
-end
-
 local function add_typed(out, tag, name, kind, text)
   out[#out + 1] = ("-- @%s %s<code>%s</code> %s"):format(tag, name and name .. " " or "", html(kind), html(text))
 end
 
 -- "fun(a: T, b?: U): V?, string? text" as parameters and results.
 local function add_signature(out, signature)
-  local arguments, rest = signature:match("^fun(%b())(.*)$")
+  local arguments, rest = annotations.arguments(signature)
   if not arguments then
     return add_typed(out, "return", nil, signature, "")
   end
-  for _, argument in ipairs(split_list(arguments:sub(2, -2))) do
-    local name, mark, kind = argument:match("^([%w_.]+)(%??):%s*(.*)$")
-    add_typed(out, "param", name or argument, (kind or "") .. (mark or ""), "")
+  for _, argument in ipairs(arguments) do
+    add_typed(out, "param", argument.name, argument.type, "")
   end
   local kinds, text = annotations.split_type((rest:gsub("^:%s*", "")))
-  for i, kind in ipairs(split_list(kinds)) do
+  for i, kind in ipairs(annotations.split_list(kinds)) do
     add_typed(out, "return", nil, kind, i == 1 and text or "")
   end
 end
