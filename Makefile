@@ -160,11 +160,12 @@ VM_SPECS = $(or $(SPECS),$(filter-out $(HOST_SPECS),$(wildcard spec/*_spec.lua))
 vm: build fixtures
 	EBPF_BUILD=$(BUILD) spec/vm/run.sh "$(KERNELS)" "$(VM_LUAS)" $(VM_SPECS)
 
-# What two compilers, clang-format, cppcheck and luacheck complain about. Not what cppcheck only believes: that variables
-# belong in the innermost block, names like a method's shadow it, kernel layouts have unused members, functions that raise return.
+# What two compilers, clang-format, cppcheck, luacheck and `make docs` complain about. Not what cppcheck only believes: that
+# variables belong in the innermost block, names like a method's shadow it, kernel layouts have unused members, functions
+# that raise return.
 CPPCHECK_OFF = variableScope shadowFunction unusedStructMember knownConditionTrueFalse nullPointerRedundantCheck
 C_FILES = $(SOURCES) $(filter %.h,$(HEADERS)) $(FIXTURES) $(EXAMPLES) $(wildcard spec/bpf/*.h spec/bench/*.[ch] spec/bench/core/*.[ch] spec/fuzz/*.[ch])
-lint: lint-engine $(LUAS:%=lint-%)
+lint: lint-engine $(LUAS:%=lint-%) docs
 	@clang-format --dry-run -Werror $(C_FILES)
 	@cppcheck --quiet --std=c11 --language=c --library=.ci/lua.cfg --enable=warning,style,performance,portability \
 		--inline-suppr $(CPPCHECK_OFF:%=--suppress=%) --error-exitcode=1 $(SOURCES)
