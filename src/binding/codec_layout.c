@@ -125,12 +125,11 @@ static void push_node(
 	}
 }
 
-/* Pushes the field names of a codec's type. */
+/* Pushes what has the field names of a codec's type, and the names. */
 static int push_names(lua_State *L, const struct codec *codec, int owner)
 {
 	compat_getuservalue(L, owner);
 	lua_rawgeti(L, -1, codec->slot);
-	lua_replace(L, -2);
 	return lua_gettop(L);
 }
 
@@ -144,7 +143,8 @@ void codec_push_field(lua_State *L, const struct codec *codec, int owner,
 	luaL_checkstack(L, (int)codec->layout->depth * 2 + 12, "value too deep");
 	d.names = push_names(L, codec, owner);
 	push_node(&d, node, (const unsigned char *)bytes + node->offset);
-	lua_replace(L, -2);
+	lua_replace(L, d.names - 1);
+	lua_settop(L, d.names - 1);
 }
 
 void codec_push_layout(lua_State *L, const struct codec *codec, int owner, const void *bytes)
