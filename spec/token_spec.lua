@@ -255,6 +255,25 @@ describe("a token", function()
     ]]):format(support.fixture("ring")))
   end)
 
+  it("tells what it delegates", function()
+    passes(delegate.all, [[
+      local token = assert(ebpf.new_token(bpffs))
+      local info = assert(token:info())
+      for _, field in ipairs { "commands", "maps", "programs", "attach_types" } do
+        assert(info[field] == "any", field)
+      end
+      token:close()
+      refused({ "token is closed" }, E.EBADF, token:info())
+    ]])
+    passes({ "delegate_cmds=0x20:map_create", "delegate_maps=0x8000000000000000:hash:array", "delegate_progs=xdp" }, [[
+      local info = assert(assert(ebpf.new_token(bpffs)):info())
+      assert(table.concat(info.commands, " ") == "map_create prog_load")
+      assert(table.concat(info.maps, " ") == "hash array 63", table.concat(info.maps, " "))
+      assert(table.concat(info.programs, " ") == "xdp")
+      assert(#info.attach_types == 0)
+    ]])
+  end)
+
   it("is told from other things", function()
     local map = support.closing(assert(ebpf.new_map { type = "array", key_size = 4, value_size = 4, max_entries = 1 }))
     local program = { type = "socket_filter", license = "GPL", instructions = assert(ebpf.asm.parse("r0 = 0\nexit")) }
@@ -263,5 +282,48 @@ describe("a token", function()
       assert.error_matches(function() ebpf.new_program(program, { token = wrong }) end, "Token expected")
       assert.error_matches(function() ebpf.load({ maps = {} }, { token = wrong }) end, "Token expected")
     end
+  end)
+end)
+
+describe("ebpf.doctor", function()
+  it("says what a token delegates here", function()
+    passes(delegate.all, [[
+      local report = ebpf.doctor()
+      assert(report.token.state == "ok", tostring(report))
+      assert(report.token.value:find(" delegates: commands any; maps any; programs any; attach types any", 1, true),
+        report.token.value)
+      assert(report.user_namespace.state == "note")
+      assert(report.bpf.state ~= "problem", tostring(report))
+    ]])
+    passes({ "delegate_cmds=map_create", "delegate_maps=hash:array" }, [[
+      local report = ebpf.doctor()
+      assert(report.token.state == "note", tostring(report))
+      assert(report.token.value:find(": commands map_create; maps hash, array; programs none; attach types none", 1,
+        true), report.token.value)
+      for _, words in ipairs { "Without delegate_cmds=prog_load programs cannot be loaded",
+        "Without delegate_cmds=btf_load", "Without delegate_progs", "Without delegate_attachs" } do
+        assert(report.token.meaning:find(words, 1, true), report.token.meaning)
+      end
+      assert(not report.token.meaning:find("map_create") and not report.token.meaning:find("delegate_maps"))
+    ]])
+  end)
+
+  it("says why none can be had", function()
+    passes({}, [[
+      local report = ebpf.doctor()
+      assert(report.token.state == "note" and report.token.value == "none can be had", tostring(report))
+      assert(report.token.advice:find("delegate_cmds", 1, true) and report.user_namespace.state == "problem")
+    ]])
+    passes(delegate.all, [[
+      local report = ebpf.doctor()
+      assert(report.token.state == "warning" and report.token.value:find("needs CAP_BPF in the user namespace"),
+        tostring(report))
+    ]], support.unprivileged)
+  end)
+
+  it("says that the first user namespace needs none", function()
+    local finding = ebpf.doctor().token
+    assert.equal("ok", finding.state)
+    assert.matches("^not needed here", finding.value)
   end)
 end)

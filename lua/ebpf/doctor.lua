@@ -1,6 +1,7 @@
 --- Looks at what the machine and this process have for BPF, says what each lack means, and what to do about it.
 local core = require "ebpf.core"
 local features = require "ebpf.features"
+local new_token = require("ebpf.token").new_token
 
 local function read(path)
   local file = io.open(path)
@@ -78,6 +79,18 @@ local function in_user_namespace()
   return not (inside == "0" and outside == "0" and count == "4294967295")
 end
 
+-- The BPF file systems here that delegate to user namespaces: where they are mounted.
+local function delegating(host)
+  local found = {}
+  local points, options = mounts(host, "bpf")
+  for i, option in ipairs(options) do
+    if option:find("delegate_", 1, true) then
+      found[#found + 1] = points[i]
+    end
+  end
+  return found
+end
+
 -- Each check answers a state, what there is, and where it matters what that means and what to do. States: "ok";
 -- "note", good to know; "warning", something does not work; "problem", nearly nothing works; "unknown".
 local checks = {}
@@ -98,7 +111,7 @@ check("kernel", function(host)
   return "ok", host.release
 end)
 
-check("bpf", function()
+check("bpf", function(host)
   local has, message, errno = features.have_map_type("array")
   if has then
     return "ok", "bpf(2) creates maps"
@@ -106,7 +119,11 @@ check("bpf", function()
     return "problem", message, "There is no bpf(2): the kernel was built without CONFIG_BPF_SYSCALL, or a seccomp "
       .. "filter hides it.", "In a container, allow the system call bpf in its seccomp profile."
   end
-  return "problem", message or "bpf(2) refuses to create an array", "Nothing can be created or loaded.",
+  message = message or "bpf(2) refuses to create an array"
+  if in_user_namespace() and delegating(host)[1] then
+    return "note", message, "Nothing can be created or loaded but by a token, see below."
+  end
+  return "problem", message, "Nothing can be created or loaded.",
     "See the capabilities, the user namespace and seccomp below."
 end)
 
@@ -149,25 +166,95 @@ end)
 check("user_namespace", function(host)
   if not in_user_namespace() then
     return "ok", "the first one"
-  end
-  local _, options = mounts(host, "bpf")
-  for _, option in ipairs(options) do
-    if option:find("delegate_", 1, true) then
-      return "note", "another than the first one, with delegation by a BPF token", "What the token allows is allowed."
-    end
+  elseif #delegating(host) > 0 then
+    return "note", "another than the first one", "Capabilities do not count for bpf(2) but by a BPF token, see below."
   end
   return "problem", "another than the first one", "Capabilities of a user namespace do not count for bpf(2).",
     "Run outside, or have the host mount a BPF file system with delegate_* options inside (BPF token, Linux 6.9)."
 end)
 
-check("token", function(host)
-  local points, options = mounts(host, "bpf")
-  for i, option in ipairs(options) do
-    if option:find("delegate_", 1, true) then
-      return "ok", ("%s delegates: %s"):format(points[i], option)
+-- What a token may delegate, by the fields of its info: the mount option, the words for it, and who misses it.
+local rights = {
+  { "commands", "delegate_cmds", "commands" },
+  { "maps", "delegate_maps", "maps", "maps cannot be created" },
+  { "programs", "delegate_progs", "programs", "programs cannot be loaded" },
+  { "attach_types", "delegate_attachs", "attach types", "programs cannot be loaded" },
+}
+local commands = {
+  { "map_create", "maps cannot be created" },
+  { "prog_load", "programs cannot be loaded" },
+  { "btf_load", "storages cannot be created, and programs have no types" },
+}
+
+local function contains(list, name)
+  for _, each in ipairs(list) do
+    if each == name then
+      return true
     end
   end
-  return "ok", "no BPF file system here delegates by tokens"
+  return false
+end
+
+-- "commands any; maps hash, array; ...", and what follows from what is not delegated, or nil.
+local function describe_rights(info)
+  local texts, means = {}, {}
+  local function lacks(option, lost)
+    means[#means + 1] = ("Without %s %s."):format(option, lost)
+  end
+  for i, right in ipairs(rights) do
+    local allowed, option, what, lost = info[right[1]], right[2], right[3], right[4]
+    if allowed == "any" then
+      texts[i] = what .. " any"
+    else
+      texts[i] = ("%s %s"):format(what, allowed[1] and table.concat(allowed, ", ") or "none")
+      if lost and not allowed[1] then
+        lacks(option, lost)
+      end
+      for _, command in ipairs(not lost and commands or {}) do
+        if not contains(allowed, command[1]) then
+          lacks(option .. "=" .. command[1], command[2])
+        end
+      end
+    end
+  end
+  return table.concat(texts, "; "), means[1] and table.concat(means, " ")
+end
+
+local function read_token(point)
+  -- Blanks in paths are escaped there.
+  local token, message = new_token((point:gsub("\\(%d%d%d)", function(digits)
+    return string.char(tonumber(digits, 8))
+  end)))
+  if not token then
+    return nil, message
+  end
+  local info
+  info, message = token:info()
+  token:close()
+  return info, message
+end
+
+check("token", function(host)
+  local points = delegating(host)
+  if not in_user_namespace() then
+    return "ok", points[1] and ("not needed here; %s delegates to a user namespace"):format(points[1])
+      or "not needed here"
+  elseif not points[1] then
+    return "note", "none can be had", "No BPF file system that is mounted here delegates anything.",
+      "Have root of the host mount one with the options delegate_cmds, delegate_maps, delegate_progs and "
+      .. "delegate_attachs."
+  end
+  local reason
+  for _, point in ipairs(points) do
+    local info, message = read_token(point)
+    if info then
+      local value, means = describe_rights(info)
+      return means and "note" or "ok", ("%s delegates: %s"):format(point, value), means,
+        means and "Mount it with the options that are missing."
+    end
+    reason = reason or message
+  end
+  return "warning", reason, "No token can be had, so nothing that takes capabilities can be created or loaded."
 end)
 
 check("seccomp", function(host)
@@ -222,33 +309,22 @@ check("btf", function(host)
     "Use a kernel with CONFIG_DEBUG_INFO_BTF, mount /sys, or give a file as the option kernel_btf."
 end)
 
-check("bpffs", function(host)
-  local points = mounts(host, "bpf")
-  if #points > 0 then
-    return "ok", table.concat(points, " ")
-  end
-  return "warning", "not mounted", "Nothing can be pinned, nor what is pinned be opened.",
-    "mount -t bpf bpf /sys/fs/bpf"
-end)
+-- A file system that has to be mounted.
+local function file_system(name, kind, meaning, advice)
+  check(name, function(host)
+    local points = mounts(host, kind)
+    if #points > 0 then
+      return "ok", table.concat(points, " ")
+    end
+    return "warning", "not mounted", meaning, advice
+  end)
+end
 
-check("tracefs", function(host)
-  local points = mounts(host, "tracefs")
-  if #points > 0 then
-    return "ok", table.concat(points, " ")
-  end
-  return "warning", "not mounted",
-    "Tracepoints by name, and probes before Linux 4.17, need it; raw tracepoints do not.",
-    "mount -t tracefs tracefs /sys/kernel/tracing"
-end)
-
-check("cgroup2", function(host)
-  local points = mounts(host, "cgroup2")
-  if #points > 0 then
-    return "ok", table.concat(points, " ")
-  end
-  return "warning", "not mounted", "Programs attach to control groups of version 2 alone.",
-    "mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified, or boot with systemd.unified_cgroup_hierarchy=1."
-end)
+file_system("bpffs", "bpf", "Nothing can be pinned, nor what is pinned be opened.", "mount -t bpf bpf /sys/fs/bpf")
+file_system("tracefs", "tracefs", "Tracepoints by name, and probes before Linux 4.17, need it; raw tracepoints do not.",
+  "mount -t tracefs tracefs /sys/kernel/tracing")
+file_system("cgroup2", "cgroup2", "Programs attach to control groups of version 2 alone.",
+  "mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified, or boot with systemd.unified_cgroup_hierarchy=1.")
 
 -- A sysctl that may not be there.
 local function sysctl(name, judge)
@@ -328,25 +404,23 @@ check("open_files", function(host)
   return soft and "ok" or "unknown", soft or "no /proc/self/limits"
 end)
 
-check("kprobes", function()
-  if exists("/sys/bus/event_source/devices/kprobe/type") then
-    return "ok", "perf events of type kprobe"
-  elseif exists("/sys/kernel/tracing/kprobe_events") or exists("/sys/kernel/debug/tracing/kprobe_events") then
-    return "ok", "kprobe_events in tracefs"
-  end
-  return "note", "none", "kprobe and kretprobe programs load and cannot be attached.",
-    "Use fentry, raw tracepoints, or a kernel with CONFIG_KPROBE_EVENTS."
-end)
+-- Probes of a kind, which are a perf PMU, or events in tracefs.
+local function probes(kind, meaning, advice)
+  check(kind .. "s", function()
+    if exists(("/sys/bus/event_source/devices/%s/type"):format(kind)) then
+      return "ok", "perf events of type " .. kind
+    elseif exists(("/sys/kernel/tracing/%s_events"):format(kind))
+      or exists(("/sys/kernel/debug/tracing/%s_events"):format(kind)) then
+      return "ok", kind .. "_events in tracefs"
+    end
+    return "note", "none", meaning, advice
+  end)
+end
 
-check("uprobes", function()
-  if exists("/sys/bus/event_source/devices/uprobe/type") then
-    return "ok", "perf events of type uprobe"
-  elseif exists("/sys/kernel/tracing/uprobe_events") or exists("/sys/kernel/debug/tracing/uprobe_events") then
-    return "ok", "uprobe_events in tracefs"
-  end
-  return "note", "none", "uprobe, uretprobe and USDT programs load and cannot be attached.",
-    "Use a kernel with CONFIG_UPROBE_EVENTS."
-end)
+probes("kprobe", "kprobe and kretprobe programs load and cannot be attached.",
+  "Use fentry, raw tracepoints, or a kernel with CONFIG_KPROBE_EVENTS.")
+probes("uprobe", "uprobe, uretprobe and USDT programs load and cannot be attached.",
+  "Use a kernel with CONFIG_UPROBE_EVENTS.")
 
 check("cpus", function()
   local possible, message = core.possible_cpus()

@@ -3,9 +3,17 @@ local core = require "ebpf.core"
 
 local token = {}
 
+--- What a token delegates: "any", or a list of names; of numbers where the library has no name.
+---@class ebpf.TokenInfo
+---@field commands "any"|string[] "map_create", "prog_load", "btf_load", ...
+---@field maps "any"|string[] their types
+---@field programs "any"|string[] their types
+---@field attach_types "any"|string[] those of programs
+
 --- The right to create maps and load programs in a user namespace, as an option of ebpf.new_map, ebpf.new_program and
 --- ebpf.load; what is loaded keeps it, for attaching. `tostring(t)` gives `token #7`, where 7 is the fd.
 ---@class ebpf.Token
+---@field info fun(self: ebpf.Token): ebpf.TokenInfo?, string?, integer? what it delegates
 ---@field close fun(self: ebpf.Token): true
 ---@field is_closed fun(self: ebpf.Token): boolean
 ---@field fd fun(self: ebpf.Token): integer?, string?, integer?

@@ -6,6 +6,7 @@
 
 #include "../engine/token.h"
 #include "failure.h"
+#include "options.h"
 #include "rooms.h"
 
 /* Where the table of handles has it. */
@@ -22,7 +23,57 @@ static int token_tostring(lua_State *L)
 	return 1;
 }
 
-static const luaL_Reg methods[] = {{NULL, NULL}};
+/* Sets a field to "any", or to an array of what the bits stand for. */
+static void set_right(
+	lua_State *L, const char *field, uint64_t allowed, const struct names_table *names)
+{
+	int n = 0;
+	uint32_t id;
+
+	if (allowed == TOKEN_ANY) {
+		lua_pushliteral(L, "any");
+		lua_setfield(L, -2, field);
+		return;
+	}
+	lua_newtable(L);
+	for (id = 0; id < 64; id++) {
+		if (!(allowed >> id & 1))
+			continue;
+		options_push_name(L, names, id);
+		lua_rawseti(L, -2, ++n);
+	}
+	lua_setfield(L, -2, field);
+}
+
+/*
+ * token:info() -> {commands =, maps =, programs =, attach_types =}, or nil, message, errno
+ * What it delegates: "any", or an array of names; of numbers where this library has no name. Among
+ * the commands are "map_create", "prog_load" and "btf_load". It is read from /proc.
+ */
+static int token_info(lua_State *L)
+{
+	const struct handle *h = handle_check(L, 1, &token_class);
+	struct token_rights rights;
+	struct error err;
+
+	if (h->fd < 0)
+		return handle_closed(L, &token_class);
+	if (token_rights(h->fd, &rights, &err) < 0) {
+		error_prefix(&err, "read info of token");
+		return failure_push(L, &err);
+	}
+	lua_createtable(L, 0, 4);
+	set_right(L, "commands", rights.commands, &token_commands);
+	set_right(L, "maps", rights.maps, &names_map_types);
+	set_right(L, "programs", rights.programs, &names_prog_types);
+	set_right(L, "attach_types", rights.attach_types, &names_attach_types);
+	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{"info", token_info},
+	{NULL, NULL},
+};
 
 static const luaL_Reg metamethods[] = {
 	{"__tostring", token_tostring},

@@ -6,7 +6,6 @@
 
 #include "fdinfo.h"
 #include "mounts.h"
-#include "names.h"
 #include "probe.h"
 #include "since.h"
 #include "sys.h"
@@ -14,18 +13,19 @@
 
 #define DELEGATES "delegate_cmds, delegate_maps, delegate_progs and delegate_attachs"
 
-/* What mount options call the commands that a token may be for. */
-static const char *command_name(enum bpf_cmd command)
-{
-	switch (command) {
-	case BPF_MAP_CREATE:
-		return "map_create";
-	case BPF_BTF_LOAD:
-		return "btf_load";
-	default:
-		return "prog_load";
-	}
-}
+/* The commands that take a token, as mount options call them. */
+static const char *const command_names[] = {
+	[BPF_MAP_CREATE] = "map_create",
+	[BPF_PROG_LOAD] = "prog_load",
+	[BPF_BTF_LOAD] = "btf_load",
+	[BPF_BTF_GET_FD_BY_ID] = "btf_get_fd_by_id",
+};
+
+const struct names_table token_commands = {
+	"command",
+	command_names,
+	sizeof(command_names) / sizeof(command_names[0]),
+};
 
 /* An EINVAL: the kernel knows no tokens, or the path is not what it should be. */
 static void explain_invalid(const char *path, struct error *err)
@@ -101,12 +101,34 @@ int token_load_btf(struct abi_btf_load *attr, int token)
 	return sys_bpf_fd(BPF_BTF_LOAD, attr, sizeof(*attr));
 }
 
-/* Whether a field of the token's text has no bit for `id`; what has all bits says "any". */
-static bool is_withheld(const char *text, const char *field, uint32_t id)
+/* What has all bits says "any", which is no number. */
+static uint64_t read_right(const char *text, const char *field)
 {
 	uint64_t allowed;
 
-	return id < 64 && fdinfo_number(text, field, &allowed) && !(allowed >> id & 1);
+	return fdinfo_number(text, field, &allowed) ? allowed : TOKEN_ANY;
+}
+
+int token_rights(int token, struct token_rights *rights, struct error *err)
+{
+	char *text;
+	int ret = fdinfo_read(0, token, &text);
+
+	if (ret < 0)
+		return error_errno(err, ret, "read /proc/self/fdinfo/%d", token);
+	*rights = (struct token_rights){
+		.commands = read_right(text, "allowed_cmds"),
+		.maps = read_right(text, "allowed_maps"),
+		.programs = read_right(text, "allowed_progs"),
+		.attach_types = read_right(text, "allowed_attachs"),
+	};
+	free(text);
+	return 0;
+}
+
+static bool is_withheld(uint64_t allowed, uint32_t id)
+{
+	return id < 64 && !(allowed >> id & 1);
 }
 
 /* "the token delegates no maps of type hash: mount its BPF file system with delegate_maps=hash" */
@@ -125,16 +147,16 @@ static void append_type(struct error *err, const char *what, const struct names_
 			what, id, option);
 }
 
-static bool explain_types(struct error *err, const char *text, const struct token_use *use)
+static bool explain_types(
+	struct error *err, const struct token_rights *rights, const struct token_use *use)
 {
-	if (use->command == BPF_MAP_CREATE && is_withheld(text, "allowed_maps", use->map_type))
+	if (use->command == BPF_MAP_CREATE && is_withheld(rights->maps, use->map_type))
 		append_type(err, "maps of type", &names_map_types, use->map_type, "delegate_maps");
-	else if (use->command == BPF_PROG_LOAD &&
-		 is_withheld(text, "allowed_progs", use->prog_type))
+	else if (use->command == BPF_PROG_LOAD && is_withheld(rights->programs, use->prog_type))
 		append_type(err, "programs of type", &names_prog_types, use->prog_type,
 			"delegate_progs");
 	else if (use->command == BPF_PROG_LOAD &&
-		 is_withheld(text, "allowed_attachs", use->attach_type))
+		 is_withheld(rights->attach_types, use->attach_type))
 		append_type(err, "programs of attach type", &names_attach_types, use->attach_type,
 			"delegate_attachs");
 	else
@@ -143,32 +165,33 @@ static bool explain_types(struct error *err, const char *text, const struct toke
 }
 
 /* What the token withholds; false: nothing. */
-static bool explain_token(struct error *err, const char *text, const struct token_use *use)
+static bool explain_token(
+	struct error *err, const struct token_rights *rights, const struct token_use *use)
 {
 	enum bpf_cmd command = use->command;
+	const char *name;
 
-	if (use->needs_btf && !is_withheld(text, "allowed_cmds", command))
+	if (use->needs_btf && !is_withheld(rights->commands, command))
 		command = BPF_BTF_LOAD;
-	if (!is_withheld(text, "allowed_cmds", command))
-		return explain_types(err, text, use);
+	if (!is_withheld(rights->commands, command))
+		return explain_types(err, rights, use);
+	name = names_of(&token_commands, command);
 	error_append(err,
 		": the token does not delegate the command %s: mount its BPF file system with "
 		"delegate_cmds=%s",
-		command_name(command), command_name(command));
+		name, name);
 	return true;
 }
 
 int token_explain(struct error *err, int token, const struct token_use *use)
 {
-	bool told = false;
-	char *text;
+	struct token_rights rights;
+	struct error ignored;
 
 	if (err->code != EPERM || !token || probe_lacking(use->needs) ||
-		fdinfo_read(0, token, &text) < 0)
+		token_rights(token, &rights, &ignored) < 0)
 		return probe_explain_privilege(err, use->needs);
-	told = explain_token(err, text, use);
-	free(text);
-	if (!told)
+	if (!explain_token(err, &rights, use))
 		error_append(err,
 			": the token delegates it, so something else in the kernel forbids it");
 	return -1;

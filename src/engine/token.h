@@ -13,12 +13,25 @@
 
 #include "abi.h"
 #include "error.h"
+#include "names.h"
 
 #pragma GCC visibility push(hidden)
 
 /* The token of the BPF file system mounted at `path`; NULL: at the usual place. Returns the fd, or
  * -1 with an error that tells what is missing. */
 int token_create(const char *path, struct error *err);
+
+/* What a token delegates: a bit for each number of a command or type, or all of them. */
+#define TOKEN_ANY UINT64_MAX
+struct token_rights {
+	uint64_t commands, maps, programs, attach_types;
+};
+
+/* The names of the commands that tokens are for. */
+extern const struct names_table token_commands;
+
+/* Reads from /proc what the token of that fd delegates. */
+int token_rights(int token, struct token_rights *rights, struct error *err);
 
 /* BPF_BTF_LOAD. Returns an fd or a negative errno. */
 int token_load_btf(struct abi_btf_load *attr, int token);
