@@ -143,7 +143,7 @@ describe("a program compiled for some kernel", function()
   for _, name in ipairs { "task", "flavours" } do
     it("reads the types of this one: " .. name, function()
       if name == "task" then
-        support.needs("6.10", "bpf_get_current_pid_tgid in tc programs")
+        support.needs("6.16", "bpf_get_current_comm in tc programs")
       end
       check(object, name)
     end)

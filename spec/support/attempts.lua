@@ -49,7 +49,8 @@ end
 return {
   ["bpf_loop"] = program("xdp", "call bpf_loop; exit"),
   ["bpf_timer"] = program("xdp", "call bpf_timer_init; exit"),
-  ["bpf_get_current_pid_tgid in tc programs"] = program("sched_cls", "call bpf_get_current_pid_tgid; exit"),
+  ["bpf_get_current_comm in tc programs"] = program("sched_cls",
+    "r1 = r10; r1 += -16; r2 = 16; call bpf_get_current_comm; r0 = 0; exit"),
   ["the address of a function"] = program("xdp", "main: r1 = func other ll; r0 = 0; exit; other: r0 = 0; exit"),
   ["syscall programs"] = program("syscall", "r0 = 0; exit"),
   ["a bloom filter"] = map { type = "bloom_filter", value_size = 4, max_entries = 1 },
