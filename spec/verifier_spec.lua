@@ -362,7 +362,7 @@ describe("an instruction that is newer than the kernel", function()
     ["w2 = (s8)w3"] = { "6.6", "sign-extending moves" },
     ["r2 = *(s8 *)(r10 - 8)"] = { "6.6", "sign-extending loads" },
     ["r2 = bswap32 r2"] = { "6.6", "bswap" },
-    ["gotol +1; r2 = 0"] = { "6.6", "gotol" },
+    ["gotol +0"] = { "6.6", "gotol" },
     ["may_goto +1; r2 = 0"] = { "6.9", "may_goto" },
     ["r2 = load_acquire((u64 *)(r10 - 8))"] = { "6.15", "load_acquire and store_release" },
     ["lock *(u64 *)(r10 - 8) += r2"] = { "0.0" },
