@@ -1,5 +1,6 @@
 -- luas: lua5.3
 -- What the README says to HAProxy, in a real one, at the places that it names.
+local ebpf = require "ebpf"
 local readme = require "spec.support.readme"
 local server = require "spec.support.server"
 local support = require "spec.support"
@@ -14,9 +15,14 @@ describe("the recipe for HAProxy", function()
       ("exec haproxy %s -f /etc/haproxy/haproxy.cfg"):format(arguments)))
   end
 
-  -- A command in the namespaces of HAProxy.
-  local function beside(command)
-    return support.run(("nsenter --target=%d --mount --net sh -c %s"):format(pid, support.quote(command)))
+  -- What /sys/fs/bpf/hits is to HAProxy.
+  local function pins()
+    return ("/proc/%d/root/sys/fs/bpf/hits"):format(pid)
+  end
+
+  local function program_id()
+    local links = support.run_in_netns(network.server, "ip -details link show eth0")
+    return assert(links:match("prog/xdp id (%d+)"), links)
   end
 
   local function packets()
@@ -26,11 +32,10 @@ describe("the recipe for HAProxy", function()
 
   -- How many requests were counted for the port, as another process sees it.
   local function requests_counted()
-    local script = support.tmpdir() .. "/count.lua"
-    support.write_file(script, 'io.write(tostring(assert(require("ebpf").load_pinned_map '
-      .. '"/sys/fs/bpf/hits/counts"):get(8080)))')
-    local output = beside(("cd %s && %s %s"):format(support.quote(os.getenv "PWD"), support.quote(support.lua), script))
-    return tonumber(output) or error(output)
+    local counts = assert(ebpf.load_pinned_map(pins() .. "/counts"))
+    local count = tonumber(counts:get(8080))
+    counts:close()
+    return count
   end
 
   setup(function()
@@ -69,16 +74,14 @@ describe("the recipe for HAProxy", function()
   end)
 
   it("keeps counts and link in a reload, under load", function()
-    local program = beside "ip -details link show eth0":match("prog/xdp id (%d+)")
-    assert.truthy(program)
+    assert.is_true(support.exists(pins() .. "/link_eth0"))
+    local program = program_id()
     local before, counted = packets(), requests_counted()
     local finish = server.load(network, 2)
     support.sleep(0.5)
     support.check_run { "kill", "-USR2", tostring(pid) }
     assert(support.wait_until(function()
-      local now = beside "ip -details link show eth0":match("prog/xdp id (%d+)")
-      assert.truthy(now)
-      return now ~= program
+      return program_id() ~= program
     end, 20), "the program is still the old one")
     local requests, failed = finish()
     assert.is_true(requests > 100)

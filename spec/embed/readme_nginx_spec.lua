@@ -22,9 +22,9 @@ lua_package_cpath "$prefix/lua/?.so;;";
 describe("the recipe for nginx", function()
   local network, prefix, pid, client
 
-  -- A command in the namespaces of nginx.
-  local function beside(command)
-    return support.run(("nsenter --target=%d --mount --net sh -c %s"):format(pid, support.quote(command)))
+  local function program_id()
+    local links = support.run_in_netns(network.server, "ip -details link show eth0")
+    return assert(links:match("prog/xdp id (%d+)"), links)
   end
 
   local function hits()
@@ -70,17 +70,14 @@ describe("the recipe for nginx", function()
   end)
 
   it("keeps counts and link in a reload, under load", function()
-    assert.equal("counts\nlink_eth0\n", (beside "ls /sys/fs/bpf/hits"))
-    local program = beside "ip -details link show eth0":match("prog/xdp id (%d+)")
-    assert.truthy(program)
+    assert.equal("counts\nlink_eth0\n", support.check_run(("ls /proc/%d/root/sys/fs/bpf/hits"):format(pid)))
+    local program = program_id()
     local before = hits()
     local finish = server.load(network, 2, "/hits")
     support.sleep(0.5)
     support.check_run { "kill", "-HUP", tostring(pid) }
     assert(support.wait_until(function()
-      local now = beside "ip -details link show eth0":match("prog/xdp id (%d+)")
-      assert.truthy(now)
-      return now ~= program
+      return program_id() ~= program
     end, 20), "the program is still the old one")
     local requests, failed = finish()
     assert.is_true(requests > 100)
