@@ -149,6 +149,17 @@ int object_list_variables(struct object_build *b, struct error *err);
 int object_list_options(struct object_build *b, struct error *err);
 int object_split_functions(struct object_build *b, struct error *err);
 int object_relocate(struct object_build *b, uint32_t section, struct error *err);
+
+/* What a relocation puts into a map, of elements by their numbers: the name of a map or program. */
+struct object_element {
+	struct object_map *map;
+	uint32_t key;
+	const char *name;
+};
+typedef int object_element_reader(const struct object_build *b, uint32_t section,
+	const struct elf_reloc *reloc, struct object_element *element, struct error *err);
+object_element_reader object_read_member; /* of a struct of functions */
+
 int object_fill_slots(struct object_build *b, uint32_t section, struct error *err);
 int object_fill_struct_ops(struct object_build *b, uint32_t section, struct error *err);
 int object_link_programs(struct object_build *b, struct error *err);

@@ -135,14 +135,13 @@ static bool find_member(
 	return false;
 }
 
-static int add_slot(struct object_build *b, uint32_t section, const struct elf_reloc *reloc,
-	uint32_t *room, struct error *err)
+int object_read_member(const struct object_build *b, uint32_t section,
+	const struct elf_reloc *reloc, struct object_element *element, struct error *err)
 {
 	const struct object_place *place = object_find_place(b, section, reloc->offset);
 	struct object_map *map = place ? &b->object->maps[place->map] : NULL;
 	const struct elf_symbol *symbol = reloc->symbol;
 	const struct object_function *function;
-	struct object_slot *grown;
 	uint32_t member;
 
 	if (!map || !find_member(b->object->btf, map, reloc->offset - place->offset, &member))
@@ -154,34 +153,7 @@ static int add_slot(struct object_build *b, uint32_t section, const struct elf_r
 		return error_set(err, ENOEXEC,
 			"map \"%.80s\": \"%.80s\" at byte %" PRIu64 " is no program", map->name,
 			symbol->name, reloc->offset - place->offset);
-	if (!map->slot_count)
-		*room = 0;
-	grown = pool_grow(map->slots, room, map->slot_count, 1, sizeof(*grown));
-	if (!grown)
-		return error_errno(err, ENOMEM, "keep the programs of map \"%.80s\"", map->name);
-	map->slots = grown;
-	grown += map->slot_count;
-	grown->key = member;
-	grown->name = strdup(object_function_name(b, function));
-	if (!grown->name)
-		return error_errno(err, ENOMEM, "keep the programs of map \"%.80s\"", map->name);
-	map->slot_count++;
+	*element = (struct object_element){
+		.map = map, .key = member, .name = object_function_name(b, function)};
 	return 0;
-}
-
-int object_fill_struct_ops(struct object_build *b, uint32_t section, struct error *err)
-{
-	struct elf_reloc *relocs;
-	uint32_t count, i, room = 0;
-	int ret = 0;
-
-	if (!b->parts[section].relocs)
-		return 0;
-	if (elf_read_relocs(
-		    &b->elf, &b->elf.sections[b->parts[section].relocs], &relocs, &count, err) < 0)
-		return -1;
-	for (i = 0; ret == 0 && i < count; i++)
-		ret = add_slot(b, section, &relocs[i], &room, err);
-	free(relocs);
-	return ret;
 }
