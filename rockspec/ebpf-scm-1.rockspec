@@ -76,6 +76,7 @@ build = {
         "src/binding/reader_read.c",
         "src/binding/relocate.c",
         "src/binding/ring.c",
+        "src/binding/samples.c",
         "src/binding/struct_ops.c",
         "src/binding/system.c",
         "src/binding/token.c",

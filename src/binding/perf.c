@@ -11,6 +11,7 @@
 #include "options.h"
 #include "reader.h"
 #include "rooms.h"
+#include "samples.h"
 
 enum { DEFAULT_BUFFER = 64 * 1024, BUFFER_MAX = 1 << 30, WINDOW_MAX = 3600 };
 #define DEFAULT_WINDOW 0.1
@@ -144,7 +145,7 @@ static int new_perf_reader(lua_State *L)
 	lua_rawseti(L, -2, 1);
 	r = reader_push(L, &perf_class, cpus.count);
 	r->stop = perf_reader_pause;
-	reader_configure(L, 2, 3);
+	r->codec = samples_configure(L, 2, 3);
 	check_order(L, 2, r, &order);
 	luaL_argcheck(L, !order.size || !config.overwritable, 2,
 		"give 'order_by' or 'overwritable', not both");

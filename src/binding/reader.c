@@ -9,8 +9,8 @@
 #include <errno.h>
 
 #include "failure.h"
-#include "options.h"
 #include "rooms.h"
+#include "samples.h"
 
 /* Methods serve both classes: the first upvalue tells which one's. */
 static const struct handle_class *class_of(lua_State *L)
@@ -37,45 +37,6 @@ struct reader_object *reader_push(lua_State *L, const struct handle_class *class
 	return r;
 }
 
-void reader_configure(lua_State *L, int options, int maps)
-{
-	struct reader_object *r = lua_touserdata(L, -1);
-	enum int64_mode int64;
-	int table;
-
-	lua_newtable(L);
-	table = lua_gettop(L);
-	lua_getfield(L, options, "int64");
-	int64 = codec_parse_int64(L, -1);
-	lua_getfield(L, options, "type");
-	r->codec = codec_parse(L, -1, 0, int64, table, READER_CODEC, "sample");
-	lua_pop(L, 2);
-	if (options_boolean(L, options, "own", true)) {
-		lua_pushvalue(L, maps);
-		lua_rawseti(L, table, READER_MAPS);
-	}
-	compat_setuservalue(L, -2);
-}
-
-/* Closes the maps that were handed over with the reader. Allocates nothing. */
-static void close_maps(lua_State *L, int index)
-{
-	struct handle *map;
-	int i;
-
-	compat_getuservalue(L, index);
-	lua_rawgeti(L, -1, READER_MAPS);
-	for (i = 1; lua_istable(L, -1); i++) {
-		lua_rawgeti(L, -1, i);
-		map = handle_test(L, -1, &map_class);
-		lua_pop(L, 1);
-		if (!map)
-			break;
-		handle_shut(map);
-	}
-	lua_pop(L, 2);
-}
-
 void reader_shut(lua_State *L, int index)
 {
 	struct reader_object *r = lua_touserdata(L, index);
@@ -84,7 +45,7 @@ void reader_shut(lua_State *L, int index)
 		return;
 	r->handle.fd = -1;
 	reader_close(&r->reader);
-	close_maps(L, index);
+	samples_close_maps(L, index);
 }
 
 /*

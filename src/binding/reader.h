@@ -12,9 +12,7 @@
 
 #pragma GCC visibility push(hidden)
 
-/* What the user value, a table, holds: the maps it owns in an array, what samples are. */
-enum { READER_MAPS = 1, READER_CODEC = 2 };
-
+/* Its user value is that of samples.h. */
 struct reader_object {
 	struct handle handle; /* the fd of reader.poller */
 	/* Lets the producers write no more, or looks at them no more. */
@@ -30,10 +28,6 @@ struct reader_object *reader_push(lua_State *L, const struct handle_class *class
 /* The open reader of method argument 1, or NULL after nil, message, EBADF have been pushed. For
  * methods, whose first upvalue is the class. */
 struct reader_object *reader_self(lua_State *L);
-
-/* Reads the options `type` and `int64`, and `own` for the maps in the array at `maps`; makes the
- * user value of the reader on top of the stack. */
-void reader_configure(lua_State *L, int options, int maps);
 
 /* Closes the reader at `index` and the maps it owns. */
 void reader_shut(lua_State *L, int index);

@@ -10,6 +10,7 @@
 #include "options.h"
 #include "reader.h"
 #include "rooms.h"
+#include "samples.h"
 
 enum { RINGS_MAX = 1024 };
 
@@ -101,7 +102,7 @@ static int new_ring_reader(lua_State *L)
 	count = push_maps(L);
 	r = reader_push(L, &ring_class, count);
 	r->stop = ring_reader_stop;
-	reader_configure(L, 2, 3);
+	r->codec = samples_configure(L, 2, 3);
 	if (open_reader(L, r, 3, count, &err) < 0 &&
 		(!handle_reclaimed(L, -err.code) || open_reader(L, r, 3, count, &err) < 0)) {
 		if (err.code != EBADF)

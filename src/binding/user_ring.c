@@ -15,10 +15,9 @@
 #include "memory.h"
 #include "options.h"
 #include "rooms.h"
+#include "samples.h"
 
-/* What the user value, a table, holds: the map it owns, what samples are. */
-enum { PRODUCER_MAP = 1, PRODUCER_CODEC = 2 };
-
+/* Its user value is that of samples.h. */
 struct producer {
 	struct handle handle; /* the fd of ring.poller */
 	struct codec codec;
@@ -52,17 +51,11 @@ static struct producer *self(lua_State *L)
 static int producer_close(lua_State *L)
 {
 	struct producer *p = handle_check(L, 1, &user_ring_class);
-	struct handle *map;
 
 	if (p->handle.fd >= 0) {
 		p->handle.fd = -1;
 		user_ring_close(&p->ring);
-		compat_getuservalue(L, 1);
-		lua_rawgeti(L, -1, PRODUCER_MAP);
-		map = handle_test(L, -1, &map_class);
-		if (map)
-			handle_shut(map);
-		lua_pop(L, 2);
+		samples_close_maps(L, 1);
 	}
 	lua_pushboolean(L, 1);
 	return 1;
@@ -88,26 +81,6 @@ static void check_map(lua_State *L, int arg)
 				name ? name : "another type of map"));
 }
 
-/* Makes the user value of the producer on top of the stack, out of the options. */
-static void configure(lua_State *L, struct producer *p, int map, int options)
-{
-	enum int64_mode int64;
-	int table;
-
-	lua_newtable(L);
-	table = lua_gettop(L);
-	lua_getfield(L, options, "int64");
-	int64 = codec_parse_int64(L, -1);
-	lua_getfield(L, options, "type");
-	p->codec = codec_parse(L, -1, 0, int64, table, PRODUCER_CODEC, "sample");
-	lua_pop(L, 2);
-	if (options_boolean(L, options, "own", true)) {
-		lua_pushvalue(L, map);
-		lua_rawseti(L, table, PRODUCER_MAP);
-	}
-	compat_setuservalue(L, -2);
-}
-
 /*
  * core.new_user_ring(map [, options]) -> producer | nil, message, errno
  * Sends samples to programs, which drain the map, a user_ringbuf (Linux 6.1), by
@@ -131,9 +104,12 @@ static int new_user_ring(lua_State *L)
 		lua_replace(L, 2);
 	}
 	options_check(L, 2, "user ring", names);
+	lua_createtable(L, 1, 0);
+	lua_pushvalue(L, 1);
+	lua_rawseti(L, -2, 1);
 	p = handle_new(L, &user_ring_class, sizeof(*p));
 	p->ring = USER_RING_CLOSED;
-	configure(L, p, 1, 2);
+	p->codec = samples_configure(L, 2, 3);
 	if (map->fd < 0)
 		return handle_closed(L, &map_class);
 	if (open_ring(p, map->fd, &err) < 0 && (!handle_reclaimed(L, -err.code) || map->fd < 0 ||
