@@ -17,10 +17,11 @@ local CLASSES = {
   ["perf reader"] = "ebpf.PerfReader",
   ["ring reader"] = "ebpf.RingReader",
   ["user ring"] = "ebpf.UserRing",
+  token = "ebpf.Token",
 }
 
 -- What the Lua half alone has in hands, and a method that it alone calls.
-local INTERNAL_CLASSES = { iterator = true, exe = true, ["btf handle"] = true, token = true }
+local INTERNAL_CLASSES = { iterator = true, exe = true, ["btf handle"] = true }
 local INTERNAL_METHODS = { ["map.get_integer_sum"] = true }
 
 local classes, aliases = {}, {}

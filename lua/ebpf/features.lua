@@ -50,46 +50,34 @@ local function remember(key, answer, message, errno)
   return answer
 end
 
-local function ask(list, name, probe)
-  local key = list .. " " .. name
-  if known[key] ~= nil then
-    return known[key]
+--- The function that asks for one of a list.
+-- @param probe the name of the function in core
+-- @param canonical nil, or a function that gives the name as it is in the list
+local function asker(list, probe, canonical)
+  return function(name)
+    name = canonical and canonical(name) or name
+    check_name(list, name)
+    local key = list .. " " .. name
+    if known[key] ~= nil then
+      return known[key]
+    end
+    return remember(key, core[probe](name))
   end
-  return remember(key, probe(name))
 end
 
 --- Whether maps of this type can be made: "hash", "ringbuf".
----@param name string
----@return boolean? has
----@return string? message
----@return integer? errno
-function features.have_map_type(name)
-  check_name("map_types", name)
-  return ask("map_types", name, core.probe_map_type)
-end
+---@type fun(name: string): boolean?, string?, integer?
+features.have_map_type = asker("map_types", "probe_map_type")
 
 --- Whether maps may have a flag: "mmapable", or "BPF_F_MMAPABLE". It is tried on a map of a type that has it.
----@param name string
----@return boolean? has
----@return string? message
----@return integer? errno
-function features.have_map_flag(name)
-  if type(name) == "string" and name:find("^BPF_F_") then
-    name = name:sub(7):lower()
-  end
-  check_name("map_flags", name)
-  return ask("map_flags", name, core.probe_map_flag)
-end
+---@type fun(name: string): boolean?, string?, integer?
+features.have_map_flag = asker("map_flags", "probe_map_flag", function(name)
+  return type(name) == "string" and name:find("^BPF_F_") and name:sub(7):lower() or name
+end)
 
 --- Whether programs of this type can be loaded: "xdp", "kprobe".
----@param name string
----@return boolean? has
----@return string? message
----@return integer? errno
-function features.have_program_type(name)
-  check_name("program_types", name)
-  return ask("program_types", name, core.probe_program_type)
-end
+---@type fun(name: string): boolean?, string?, integer?
+features.have_program_type = asker("program_types", "probe_program_type")
 
 -- What programs of a type are loaded for, by type: false or {btf_id, attach_type}.
 local targets = {}
@@ -155,46 +143,22 @@ end
 --- "kprobe_multi", "netfilter", "tcx", "uprobe_multi", "netkit", "sockmap", "raw_tracepoint", "tracing", "iter",
 --- "struct_ops"), or more closely ("kprobe_session", "uprobe_session", "tp_btf", "fentry", "fexit", "fmod_ret",
 --- "fsession", "lsm", "lsm_cgroup", "freplace"). Nothing is attached to find out.
----@param name string
----@return boolean? has
----@return string? message
----@return integer? errno
-function features.have_link_kind(name)
-  check_name("link_kinds", name)
-  return ask("link_kinds", name, core.probe_link_kind)
-end
+---@type fun(name: string): boolean?, string?, integer?
+features.have_link_kind = asker("link_kinds", "probe_link_kind")
 
 --- Whether the kernel knows a version of the instruction set: "v1", "v2" (4.14), "v3" (5.1), "v4" (6.6), as of
 --- clang -mcpu.
----@param version string
----@return boolean? has
----@return string? message
----@return integer? errno
-function features.have_isa(version)
-  check_name("isas", version)
-  return ask("isas", version, core.probe_isa)
-end
+---@type fun(name: string): boolean?, string?, integer?
+features.have_isa = asker("isas", "probe_isa")
 
 --- Whether the kernel takes BTF with types of a kind: "float", "enum64"; "func_global": functions with a linkage.
----@param kind string
----@return boolean? has
----@return string? message
----@return integer? errno
-function features.have_btf_kind(kind)
-  check_name("btf_kinds", kind)
-  return ask("btf_kinds", kind, core.probe_btf_kind)
-end
+---@type fun(name: string): boolean?, string?, integer?
+features.have_btf_kind = asker("btf_kinds", "probe_btf_kind")
 
 --- Whether the kernel has something else: "bounded_loops" (5.3), "large_programs" of more than 4096 instructions (5.2),
 --- "subprograms" (4.16), "atomic_fetch" (5.12), "load_acquire" (6.15), "may_goto" (6.9), "batches" (5.6),
 --- "freeze" (5.2), "links" (5.7), "link_detach" (5.9), "prog_bind_map" (5.10), "token" (6.9), "streams" (6.17).
----@param name string
----@return boolean? has
----@return string? message
----@return integer? errno
-function features.have_misc(name)
-  check_name("misc", name)
-  return ask("misc", name, core.probe_misc)
-end
+---@type fun(name: string): boolean?, string?, integer?
+features.have_misc = asker("misc", "probe_misc")
 
 return features
