@@ -79,9 +79,10 @@ describe("a link", function()
       local link = support.granted("6.10", "the cookie of a raw tracepoint",
         ebpf.link.raw_tracepoint { program = program, name = "task_rename", cookie = 77 })
       rename()
-      assert.equal(77, number(collection.maps.cookies:get(process)))
-      assert.equal(77, number(link:info().cookie))
+      local cookie, told = number(collection.maps.cookies:get(process)), number(link:info().cookie)
       link:close()
+      assert.equal(77, cookie)
+      assert.is_true(told == 77 or told == nil and not support.kernel_is("6.17"), tostring(told))
     end)
 
     it("is attached by what the section says", function()

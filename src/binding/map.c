@@ -51,6 +51,8 @@ static const struct hint {
 		BPF_MAP_TYPE_STRUCT_OPS},
 	{"put into", E2BIG, "the map is full, or the index is beyond its end", 0},
 	{"push to", E2BIG, "the map is full", 0},
+	/* Without preallocation, elements come from a stock that is refilled in the background. */
+	{"put into", ENOMEM, "the kernel had none at hand, and may have some a moment later", 0},
 	{"put into", EPERM, "the map is frozen or was opened read-only", 0},
 	{"delete from", EPERM, "the map is frozen or was opened read-only", 0},
 	{"delete from", EINVAL, "elements of an array cannot be deleted", 0},
