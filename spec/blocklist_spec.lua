@@ -289,11 +289,18 @@ describe("a blocklist with pins", function()
     assert.is_nil(none)
     assert.equal(errno.EINVAL, code)
     assert.truthy(message:find("max_entries", 1, true), message)
+    -- What goes wrong on the way takes nothing away.
+    none, message = blocklist.open { object = object, pin_path = directory, max_bans = 2 ^ 32 - 1, migrate = true }
+    assert.is_nil(none)
+    assert.truthy(message:find("create map", 1, true), message)
+    old:close()
+    old = open { pin_path = directory, max_bans = 16 }
+    assert_dropped(old, "192.0.2.1")
     local new = open { pin_path = directory, max_bans = 32, migrate = true }
     assert.equal(2, new.migrated)
     assert.equal(9, new:get("192.0.2.1").reason)
     assert_dropped(new, "192.0.2.1", "2001:db8::7")
-    assert.equal(2, new:get("192.0.2.1").packets)
+    assert.equal(3, new:get("192.0.2.1").packets)
     support.check_run { "rm", "-r", directory }
   end)
 

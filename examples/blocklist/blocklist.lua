@@ -544,6 +544,9 @@ local function copy_bans(from, to)
   local copied = 0
   local known = blocklist.entry:unpack(("\0"):rep(blocklist.entry:size()))
   for _, name in ipairs(BAN_NAMES) do
+    if not from[name] then
+      return nil, ("no map %s is pinned"):format(name), errno.ENOENT
+    end
     for key, old in from[name]:iterate() do
       local ok, message, code = to[name]:create(key, convert(old, known))
       if ok then
@@ -556,38 +559,66 @@ local function copy_bans(from, to)
   return copied
 end
 
--- Opens what is pinned by an older version, takes the pins away, and has everything made anew with the same bans. The
--- old program goes on with the old maps until attach() replaces it.
-local function migrate(spec, options)
-  local old = {}
-  for _, name in ipairs(BAN_NAMES) do
-    local message, code
-    old[name], message, code = ebpf.load_pinned_map(options.pin_path .. "/" .. name)
-    if not old[name] then
+local function close_all(maps)
+  for _, map in pairs(maps) do
+    map:close()
+  end
+end
+
+-- Puts the pins of `made` in the place of those of `old`; when one cannot be made, all are as they were.
+local function replace_pins(old, made, directory)
+  local replaced = {}
+  for name, map in pairs(made) do
+    local ok, message, code = true, nil, nil
+    if old[name] then
+      ok, message, code = old[name]:unpin()
+    end
+    if ok then
+      replaced[name] = map
+      ok, message, code = map:pin(directory .. "/" .. name)
+    end
+    if not ok then
+      for changed, pinned in pairs(replaced) do
+        pinned:unpin()
+        if old[changed] then
+          old[changed]:pin(directory .. "/" .. changed)
+        end
+      end
       return nil, message, code
     end
   end
-  for name in pairs(spec.maps) do
-    local map = ebpf.load_pinned_map(options.pin_path .. "/" .. name)
-    if map then
-      map:unpin()
-      map:close()
+  return true
+end
+
+-- Makes everything anew with the bans of what an older version has pinned, whose pins go when that is done. The old
+-- program goes on with the old maps until attach() replaces it.
+local function migrate(spec, options)
+  local old, made = {}, {}
+  for name, map in pairs(spec.maps) do
+    if map.pinning == "by_name" then
+      map.pinning = "none"
+      old[name] = ebpf.load_pinned_map(options.pin_path .. "/" .. name)
+      made[name] = true
     end
   end
-  local collection, message, code = ebpf.load(spec, { pin_path = options.pin_path })
-  if not collection then
-    return nil, message, code
+  local collection, message, code = ebpf.load(spec)
+  local copied, replaced
+  if collection then
+    copied, message, code = copy_bans(old, collection.maps)
   end
-  local copied
-  copied, message, code = copy_bans(old, collection.maps)
-  for _, map in pairs(old) do
-    map:close()
+  if copied then
+    for name in pairs(made) do
+      made[name] = collection.maps[name]
+    end
+    replaced, message, code = replace_pins(old, made, options.pin_path)
   end
-  if not copied then
+  close_all(old)
+  if replaced then
+    return collection, copied
+  elseif collection then
     collection:close()
-    return nil, message, code
   end
-  return collection, copied
+  return nil, message, code
 end
 
 --- Opens the blocklist: what is pinned under `pin_path`, or a new one that is pinned there. Without a pin_path it is
@@ -648,9 +679,7 @@ function blocklist.connect(pin_path)
     local message, code
     maps[name], message, code = ebpf.load_pinned_map(pin_path .. "/" .. name)
     if not maps[name] then
-      for _, map in pairs(maps) do
-        map:close()
-      end
+      close_all(maps)
       return nil, message, code
     end
   end
