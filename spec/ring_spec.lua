@@ -301,37 +301,39 @@ describe("a ring reader", function()
   end)
 end)
 
+local function load_busy(flags)
+  local spec = assert(ebpf.load_spec(support.fixture("ring_busy")))
+  spec.maps.events.flags = flags or 0
+  return support.closing(assert(support.granted("5.17", "bpf_loop", ebpf.load(spec))))
+end
+
+-- A child on another CPU reserves a record and waits for `go`.
+local function start_busy(coll, program)
+  local child = process.fork(function()
+    process.pin(cpus[#cpus])
+    coll.programs[program]:run { data = packet }
+    return 0
+  end)
+  assert(support.wait_until(function()
+    return coll.variables.reserved:get() == 1
+  end))
+  return child
+end
+
+local function new_busy_reader(coll)
+  local options = { own = false, type = "u64", int64 = "number" }
+  return support.closing(assert(ebpf.new_ring_reader(coll.maps.events, options)))
+end
+
 describe("a record that is being written", function()
-  local function load()
-    return support.closing(assert(support.granted("5.17", "bpf_loop", ebpf.load(support.fixture("ring_busy")))))
-  end
-
-  -- A child on another CPU reserves a record and waits for `go`.
-  local function start(coll, program)
-    local child = process.fork(function()
-      process.pin(cpus[#cpus])
-      coll.programs[program]:run { data = packet }
-      return 0
-    end)
-    assert(support.wait_until(function()
-      return coll.variables.reserved:get() == 1
-    end))
-    return child
-  end
-
-  local function new_reader(coll)
-    local options = { own = false, type = "u64", int64 = "number" }
-    return support.closing(assert(ebpf.new_ring_reader(coll.maps.events, options)))
-  end
-
   it("stops the reader, which does not spin, and wakes it when it is submitted", function()
     if #cpus < 2 then
       return
     end
-    local coll = load()
-    local reader = new_reader(coll)
+    local coll = load_busy()
+    local reader = new_busy_reader(coll)
     local edge = process.watch_edges(reader:fd())
-    local child = start(coll, "submit_late")
+    local child = start_busy(coll, "submit_late")
     coll.programs.submit:run { data = packet }
     assert.is_nil((reader:read()))
     assert.is_nil((reader:available()()))
@@ -361,12 +363,12 @@ describe("a record that is being written", function()
     if #cpus < 2 then
       return
     end
-    local coll = load()
-    local reader = new_reader(coll)
+    local coll = load_busy()
+    local reader = new_busy_reader(coll)
     for _, case in ipairs { { "submit_late", 1 }, { "discard_late", 2 } } do
       coll.variables.go:set(0)
       coll.variables.reserved:set(0)
-      local child = start(coll, case[1])
+      local child = start_busy(coll, case[1])
       coll.programs.submit:run { data = packet }
       local waker = process.fork(function()
         support.sleep(0.1)
@@ -381,6 +383,166 @@ describe("a record that is being written", function()
       assert.equal(0, process.wait(child))
     end
     assert.equal(1, (reader:discarded_samples()))
+  end)
+end)
+
+describe("a ring buffer that overwrites its oldest records", function()
+  local OVERWRITE = 0x80000 -- BPF_F_RB_OVERWRITE
+  local record, room = 72, 56 -- a record with its header, and how many of them 4096 bytes hold
+
+  -- Of 4096 bytes.
+  local function new_overwriting(options)
+    local map = support.granted("6.19", "BPF_F_RB_OVERWRITE of a ring buffer",
+      ebpf.new_map { type = "ringbuf", max_entries = 4096, flags = OVERWRITE })
+    map:close()
+    return new(options, 4096, OVERWRITE)
+  end
+
+  local function numbers(reader)
+    local list = {}
+    for number in reader:available("number") do
+      list[#list + 1] = number
+    end
+    return list
+  end
+
+  it("is what a newer kernel has", function()
+    local map, message = ebpf.new_map { type = "ringbuf", max_entries = 4096, flags = OVERWRITE }
+    if map then
+      map:close()
+    else
+      assert.matches("rings that overwrite .flags = 0x80000, BPF_F_RB_OVERWRITE. need Linux 6.19$", message)
+    end
+  end)
+
+  it("gives the newest, and tells how much was overwritten", function()
+    local reader, emit, coll = new_overwriting { type = "event", int64 = "number" }
+    emit(10)
+    assert.equal(1, reader:read().number)
+    emit(90)
+    assert.equal(0, tonumber(coll.variables.refused:get()))
+    assert.equal((9 + room) * record, (reader:available_bytes()))
+    -- What was copied when the first was read is still there.
+    local list = numbers(reader)
+    assert.equal(9 + room, #list)
+    for i = 1, 9 do
+      assert.equal(1 + i, list[i])
+    end
+    for i = 1, room do
+      assert.equal(100 - room + i, list[9 + i])
+    end
+    local lost = (100 - 10 - room) * record
+    assert.same({ lost, { lost } }, { reader:overwritten_bytes() })
+    assert.equal(0, (reader:available_bytes()))
+    assert.is_false(reader:poll(0.01))
+    emit(1)
+    assert.is_true(reader:poll(5))
+    assert.same({ 101 }, numbers(reader))
+  end)
+
+  it("counts nothing that was gone before there was a reader", function()
+    local _, emit, coll = new_overwriting()
+    local map = support.closing(assert(ebpf.map_from_id(coll.programs.emit_event:info().map_ids[1])))
+    emit(1000)
+    local reader = support.closing(assert(ebpf.new_ring_reader(map)))
+    assert.equal(room * record, (reader:available_bytes()))
+    assert.equal(1000 - room + 1, number_at(reader:read(), 0, 8))
+    assert.equal(room - 1, drain(reader))
+    assert.equal(0, (reader:overwritten_bytes()))
+  end)
+
+  it("stops at a record that is being written, which nothing overwrites", function()
+    if #cpus < 2 then
+      return
+    end
+    new_overwriting()
+    local coll = load_busy(OVERWRITE)
+    local reader = new_busy_reader(coll)
+    local child = start_busy(coll, "submit_late")
+    for _ = 1, 1000 do
+      coll.programs.submit:run { data = packet }
+    end
+    assert.is_nil((reader:read()))
+    assert.is_false(reader:poll(0.01))
+    assert.is_true((reader:available_bytes()) > 4000)
+    coll.variables.go:set(1)
+    assert.is_true(reader:poll(10))
+    assert.equal(1, (reader:read()))
+    assert.equal(2, (reader:read()))
+    assert.is_true(drain(reader) > 200)
+    assert.equal(0, (reader:overwritten_bytes()))
+    assert.equal(0, process.wait(child))
+  end)
+
+  it("is read whole while programs write it", function()
+    local reader, emit, coll = new_overwriting { type = "event", int64 = "number" }
+    local child = process.fork(function()
+      process.pin(cpus[#cpus])
+      for _ = 1, 200 do
+        emit(1000)
+      end
+      return 0
+    end)
+    local seen, last = 0, 0
+    repeat
+      local ended = process.has_ended(child)
+      for event in reader:available() do
+        assert(event.number > last and event.negative == -event.number and event.comm:sub(2) == "z"
+          and event.rest == event.number % 2 ^ 24 and event.key.open == (event.number % 2 == 1))
+        seen, last = seen + 1, event.number
+      end
+    until ended
+    assert.equal(0, process.wait(child))
+    assert.equal(200000, last)
+    assert.equal(0, tonumber(coll.variables.refused:get()))
+    assert.equal(200000, seen + reader:overwritten_bytes() / record)
+  end)
+
+  it("takes samples of any size, and leaves out what was discarded", function()
+    local reader, emit, coll = new_overwriting()
+    local seed = 1
+    for round = 1, 100 do
+      local last
+      for i = 1, 5 do
+        seed = seed * 16807 % 2147483647
+        last = (string.char((round + i) % 256)):rep(13 + seed % 3000) .. "."
+        assert.equal(0, coll.programs.emit_packet:run({ data = last }).retval)
+      end
+      emit(1, "emit_discarded")
+      local sample
+      for s in reader:available() do
+        sample = s
+      end
+      assert.is_true(sample == last)
+    end
+    assert.equal(100, (reader:discarded_samples()))
+  end)
+
+  it("is read to the end of what is there when the reader is closed", function()
+    local reader, emit = new_overwriting { type = "event", int64 = "number" }
+    emit(20)
+    assert.equal(1, reader:read().number)
+    emit(80)
+    local list = {}
+    for event in reader:flush_and_close() do
+      list[#list + 1] = event.number
+      emit(1) -- too late
+    end
+    -- What was copied at first, then what those that came too late have left.
+    assert.equal(19 + 100 - (119 - room), #list)
+    assert.same({ 2, 20, 119 - room + 1, 100 }, { list[1], list[19], list[20], list[#list] })
+  end)
+
+  it("is read on in a forked child", function()
+    local reader, emit = new_overwriting { type = "event", int64 = "number" }
+    emit(5)
+    assert.equal(1, reader:read().number)
+    local child = process.fork(function()
+      emit(100)
+      local list = numbers(reader)
+      return #list == 4 + room and list[1] == 2 and list[#list] == 105 and 0 or 1
+    end)
+    assert.equal(0, process.wait(child))
   end)
 end)
 

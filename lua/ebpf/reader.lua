@@ -52,6 +52,9 @@ local wait = require "ebpf.wait"
 ---@field available_bytes fun(self): integer?, integer[]|string, integer?
 --- how many records were met that programs had reserved and discarded, in all and by the number of the map
 ---@field discarded_samples fun(self): integer?, integer[]|string, integer?
+--- bytes of records that programs overwrote before they were read, likewise, as far as reading has noticed: of maps
+--- with the flag BPF_F_RB_OVERWRITE (0x80000), from Linux 6.19 on
+---@field overwritten_bytes fun(self): integer?, integer[]|string, integer?
 ---@field buffer_size fun(self): integer?, integer[]|string, integer? bytes of the ring buffers, likewise
 
 --- Passes the time until there may be more: true to go on, false or nil to end the loop.

@@ -16,10 +16,12 @@ end
 --- A reader of its map "events", and a function that sends so many events of 64 bytes.
 -- @param options those of the reader; `type = "event"` stands for the type of the events
 -- @param max_entries nil or the size of the ring buffer
+-- @param flags nil or those of the ring buffer
 -- @return reader, function(times, program), collection
-function ring.new(options, max_entries)
+function ring.new(options, max_entries, flags)
   local spec, event = ring.spec()
   spec.maps.events.max_entries = max_entries or spec.maps.events.max_entries
+  spec.maps.events.flags = flags or 0
   local coll = support.closing(assert(ebpf.load(spec)))
   local given = {}
   for name, value in pairs(options or {}) do

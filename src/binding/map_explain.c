@@ -48,6 +48,9 @@ static const char *explain_invalid(const struct abi_map_create *attr)
 		return "this library knows no such map type, nor it seems does the kernel";
 	if (features_map_type(attr->map_type, &unsaid) == 0)
 		return "this kernel lacks the map type";
+	if (attr->map_type == BPF_MAP_TYPE_RINGBUF && attr->map_flags & BPF_F_RB_OVERWRITE &&
+		features_map_flag((uint32_t)__builtin_ctz(BPF_F_RB_OVERWRITE), &unsaid) == 0)
+		return "rings that overwrite (flags = 0x80000, BPF_F_RB_OVERWRITE) need Linux 6.19";
 	if (is_ring)
 		return "max_entries of a ring must be a power of two and a multiple of the page "
 		       "size, key_size and value_size 0";

@@ -84,7 +84,8 @@ static int open_reader(
  *   own          false: the maps stay the caller's, and open when the reader closes; true
  * There is one consumer: where a ring buffer is read is in the map, so a later reader goes on where
  * this one stopped. Raises on maps of another type. Errnos: EACCES for a map that was opened for
- * reading only, EOPNOTSUPP for one that overwrites its oldest records, those of mmap(2).
+ * reading only, those of mmap(2). A map with BPF_F_RB_OVERWRITE is read from a copy, which takes as
+ * much memory again.
  */
 static int new_ring_reader(lua_State *L)
 {
@@ -164,6 +165,24 @@ static int ring_discarded_samples(lua_State *L)
 	return r ? push_each(L, r, discarded) : 3;
 }
 
+static uint64_t overwritten(const struct ring *ring)
+{
+	return ring->buf.overwritten;
+}
+
+/*
+ * r:overwritten_bytes() -> total, {bytes, ...} | nil, message, errno
+ * How much of each ring buffer that was made with BPF_F_RB_OVERWRITE programs have overwritten
+ * before this reader got there, as far as it knows: it notices when it reads. With headers, as
+ * available_bytes() counts. 0 of others, which overwrite nothing.
+ */
+static int ring_overwritten_bytes(lua_State *L)
+{
+	struct reader_object *r = reader_self(L);
+
+	return r ? push_each(L, r, overwritten) : 3;
+}
+
 static uint64_t size_of(const struct ring *ring)
 {
 	return ring->size;
@@ -181,6 +200,7 @@ static const luaL_Reg methods[] = {
 	READER_METHODS,
 	{"available_bytes", ring_available_bytes},
 	{"discarded_samples", ring_discarded_samples},
+	{"overwritten_bytes", ring_overwritten_bytes},
 	{"buffer_size", ring_buffer_size},
 	{NULL, NULL},
 };

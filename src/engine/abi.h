@@ -233,6 +233,7 @@ enum {
 	BPF_F_TOKEN_FD = 1U << 16,
 	BPF_F_SEGV_ON_FAULT = 1U << 17,
 	BPF_F_NO_USER_CONV = 1U << 18,
+	BPF_F_RB_OVERWRITE = 1U << 19,
 };
 
 /* Flags of BPF_PROG_LOAD. */

@@ -94,7 +94,7 @@ int reader_look_again(const struct reader *reader, struct ring *ring, struct rin
 		 * drops for want of space, we then see. And a ring buffer wakes only a consumer
 		 * whom it sees waiting for the very record that is submitted. */
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		ret = reader->stopped ? ring->tail != ring->head : kind->look(ring, err);
+		ret = kind->look(ring, err);
 		if (ret > 0)
 			ret = kind->peek(ring, sample, err);
 	} while (ret == 0 && ring->tail != ring->released && !reader->overwritable);

@@ -37,7 +37,6 @@ struct reader {
 	bool overwritable;
 	bool paused;
 	struct reader_order order;
-	bool stopped; /* what is there is all there will be: the producers are not looked at */
 };
 
 extern const uint32_t reader_never_quick;

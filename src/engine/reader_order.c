@@ -110,7 +110,7 @@ int reader_next_in_order(
 	} while (ret > 0);
 	if (ret < 0)
 		return -1;
-	if (*ring && (now >= due || reader->paused || reader->stopped))
+	if (*ring && (now >= due || reader->paused))
 		return 1;
 	poller_set_timer(&reader->poller, *ring ? due : 0);
 	return 0;

@@ -37,6 +37,13 @@ struct ring_buf {
 	unsigned long *consumer; /* the page with its position */
 	const unsigned long *producer; /* the page with its position; the data follow */
 	uint64_t discarded; /* records that programs reserved and gave up */
+	bool stopped; /* what comes from this position on is not read */
+	uint64_t end;
+	/* Of one that overwrites its oldest records, which is read from a copy of our own. */
+	bool overwrites;
+	const unsigned char *shared; /* what the kernel writes; ring.data is the copy */
+	uint64_t copied; /* up to where; from ring.tail on nothing of it is torn */
+	uint64_t overwritten; /* bytes of records that were overwritten before they were copied */
 };
 
 struct ring {

@@ -3,6 +3,10 @@
  * A BPF ring buffer (BPF_MAP_TYPE_RINGBUF) and the samples in it. Programs reserve a record, then
  * submit or discard it; a record that is still reserved is "busy", and nothing behind it is read.
  * The consumer's position is in the map: who reads it next goes on there.
+ *
+ * One made with BPF_F_RB_OVERWRITE (Linux 6.19) is never full: the oldest records give way, read or
+ * not, also while somebody reads them. So they are copied first, and a copy counts only if its record
+ * was not about to be overwritten when the copy was done.
  */
 #ifndef EBPF_RING_BUF_H
 #define EBPF_RING_BUF_H
@@ -25,7 +29,10 @@ extern const struct ring_kind ring_buf_kind;
  * it number `source`. The fd stays the caller's. */
 int ring_buf_open(struct ring *ring, int map_fd, uint32_t source, struct error *err);
 
-/* How many bytes of records are unread, by the positions in shared memory. */
+/* From now on only what is there already is read. */
+void ring_buf_stop(struct ring *ring);
+
+/* How many bytes of records are unread and can still be read, by the positions in shared memory. */
 uint64_t ring_buf_unread(const struct ring *ring);
 
 /* Bytes that a record with a sample of `size` bytes takes. */

@@ -21,15 +21,11 @@ int ring_reader_add(struct reader *reader, int map_fd, struct error *err)
 
 int ring_reader_stop(struct reader *reader, struct error *err)
 {
-	struct error unused;
 	uint32_t i;
 
 	if (reader_here(reader, err) < 0)
 		return -1;
-	for (i = 0; i < reader->count; i++) {
-		if (reader->kind->look(&reader->rings[i], &unused) < 0)
-			return 0; /* reading finds that again, and tells */
-	}
-	reader->stopped = true;
+	for (i = 0; i < reader->count; i++)
+		ring_buf_stop(&reader->rings[i]);
 	return 0;
 }
