@@ -116,7 +116,7 @@ function net.run(programs, body, options)
   end)
   local version, refusal = output:match("^needs ([%d.]+): (.*)$")
   if version then
-    support.needs(version, options.feature or "it", refusal)
+    support.needs(version, options.feature or "attaching the program " .. programs[1], refusal)
   end
   if status ~= 0 or output ~= "well" then
     error(("exit status %d: %s"):format(status, output), 2)
