@@ -70,6 +70,7 @@ build = {
         "src/binding/program_code.c",
         "src/binding/program_info.c",
         "src/binding/program_run.c",
+        "src/binding/program_stream.c",
         "src/binding/program_target.c",
         "src/binding/reader.c",
         "src/binding/reader_fields.c",

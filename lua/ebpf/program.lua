@@ -19,6 +19,10 @@ local map = require "ebpf.map"
 --- by the names of bpftool what that calls otherwise; see src/binding/program_info.c
 ---@field stats fun(self: ebpf.Program): table?, string?, integer? {run_time_ns=, run_cnt=, recursion_misses=}; the
 --- kernel counts while ebpf.enable_stats() is in force, or the sysctl kernel.bpf_stats_enabled is 1
+---@field read_stream fun(self: ebpf.Program, stream: "stdout"|"stderr", max?: integer): string?, string?, integer?
+--- takes what is there, at most `max` bytes (by default all, of which the kernel keeps 100 000); "" when there is
+--- nothing. Programs write by bpf_stream_vprintk(); to stderr the kernel writes what they do wrong while they run, as
+--- loops that take too long. It never waits. EINVAL: before Linux 6.17
 ---@field instructions fun(self: ebpf.Program): ebpf.Instructions?, string?, integer? as the verifier left them, with
 --- names of functions, of the kernel's too, and lines of source, as far as they are known
 ---@field lines fun(self: ebpf.Program): ebpf.Line[]?, string?, integer? where lines of source begin

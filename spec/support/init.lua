@@ -354,7 +354,7 @@ end
 -- machines of `make vm` have all of it.
 local optional = {}
 for name in ([[fentry fexit fmod_ret lsm lsm_cgroup freplace kprobe kretprobe kprobe_multi kprobe_session ksyscall
-    kretsyscall netkit hardware_event probe_write_user]]):gmatch("%S+") do
+    kretsyscall netkit hardware_event probe_write_user stream_pages]]):gmatch("%S+") do
   optional[name] = true
 end
 

@@ -632,6 +632,7 @@ static const luaL_Reg methods[] = {
 	{"test", program_test},
 	{"benchmark", program_benchmark},
 	{"run", program_run},
+	{"read_stream", program_read_stream},
 	{"info", program_info},
 	{"stats", program_stats},
 	{"instructions", program_instructions},

@@ -30,6 +30,9 @@ int program_test(lua_State *L);
 int program_benchmark(lua_State *L);
 int program_run(lua_State *L);
 
+/* The method of program_stream.c: p:read_stream(). */
+int program_read_stream(lua_State *L);
+
 /* The methods of program_info.c: p:info(), p:stats(). */
 int program_info(lua_State *L);
 int program_stats(lua_State *L);

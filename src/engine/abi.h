@@ -50,6 +50,7 @@ enum bpf_cmd {
 	BPF_LINK_DETACH,
 	BPF_PROG_BIND_MAP,
 	BPF_TOKEN_CREATE,
+	BPF_PROG_STREAM_READ_BY_FD,
 };
 
 enum bpf_map_type {
@@ -211,6 +212,9 @@ enum bpf_link_type {
 
 /* Flags of BPF_MAP_UPDATE_ELEM. */
 enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2, BPF_F_LOCK = 4 };
+
+/* What BPF_PROG_STREAM_READ_BY_FD reads. */
+enum { BPF_STDOUT = 1, BPF_STDERR = 2 };
 
 /* Flags of BPF_MAP_CREATE. */
 enum {
@@ -401,6 +405,14 @@ struct abi_test_run {
 	uint32_t flags;
 	uint32_t cpu;
 	uint32_t batch_size;
+	uint32_t pad;
+};
+
+struct abi_stream_read {
+	uint64_t buf;
+	uint32_t buf_len;
+	uint32_t stream_id;
+	uint32_t prog_fd;
 	uint32_t pad;
 };
 

@@ -9,9 +9,6 @@
 #include "sys.h"
 
 enum {
-	/* Of enum bpf_cmd, those that no other room uses. */
-	TOKEN_CREATE = 36,
-	PROG_STREAM_READ = 37,
 	MANY = 4096, /* instructions, the most before Linux 5.2 */
 };
 
@@ -280,7 +277,7 @@ static int probe_token(const char *name, struct error *err)
 {
 	const uint32_t attr[2] = {0, UINT32_MAX}; /* flags, the descriptor of a bpffs */
 
-	return probe_command(name, TOKEN_CREATE, attr, sizeof(attr), err);
+	return probe_command(name, BPF_TOKEN_CREATE, attr, sizeof(attr), err);
 }
 
 static int probe_streams(const char *name, struct error *err)
@@ -288,7 +285,7 @@ static int probe_streams(const char *name, struct error *err)
 	const uint32_t attr[6] = {
 		0, 0, 1, 1, UINT32_MAX, 0}; /* buffer, its size, stream, program */
 
-	return probe_command(name, PROG_STREAM_READ, attr, sizeof(attr), err);
+	return probe_command(name, BPF_PROG_STREAM_READ_BY_FD, attr, sizeof(attr), err);
 }
 
 static int probe_batches(const char *name, struct error *err)

@@ -144,6 +144,18 @@ int sys_prog_test_run(struct abi_test_run *attr)
 	return ret;
 }
 
+int sys_prog_stream_read(int fd, uint32_t stream, void *buf, uint32_t size)
+{
+	struct abi_stream_read attr = {
+		.buf = sys_ptr(buf),
+		.buf_len = size,
+		.stream_id = stream,
+		.prog_fd = (uint32_t)fd,
+	};
+
+	return sys_bpf(BPF_PROG_STREAM_READ_BY_FD, &attr, offsetof(struct abi_stream_read, pad));
+}
+
 static struct abi_map_elem elem_attr(int fd, const void *key, const void *value, uint64_t flags)
 {
 	return (struct abi_map_elem){

@@ -50,6 +50,10 @@ int sys_map_freeze(int fd);
  * the signals that end programs came again. */
 int sys_prog_test_run(struct abi_test_run *attr);
 
+/* BPF_PROG_STREAM_READ_BY_FD: what a program has written to a stream (BPF_STDOUT, BPF_STDERR), at
+ * most `size` bytes, and never waiting for more. Answers how many; 0: there is nothing. */
+int sys_prog_stream_read(int fd, uint32_t stream, void *buf, uint32_t size);
+
 /* Pins the object behind `fd` at `path`, and opens what is pinned there. */
 int sys_obj_pin(int fd, const char *path);
 int sys_obj_get(const char *path, uint32_t file_flags);
