@@ -170,6 +170,7 @@ build = {
         "src/engine/netlink.c",
         "src/engine/object.c",
         "src/engine/object_data.c",
+        "src/engine/object_exceptions.c",
         "src/engine/object_externs.c",
         "src/engine/object_functions.c",
         "src/engine/object_legacy_maps.c",

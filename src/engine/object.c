@@ -177,6 +177,7 @@ static int build(struct object_build *b, struct error *err)
 	object_sort_places(b);
 	if (object_place_variables(b, err) < 0 || object_list_variables(b, err) < 0 ||
 		object_list_options(b, err) < 0 || object_split_functions(b, err) < 0 ||
+		object_read_exceptions(b, err) < 0 ||
 		for_each(b, ROLE_CODE, object_relocate, err) < 0 ||
 		for_each(b, ROLE_BTF_MAPS, object_fill_slots, err) < 0 ||
 		for_each(b, ROLE_STRUCT_OPS, object_fill_struct_ops, err) < 0 ||

@@ -43,6 +43,7 @@ struct object_function {
 	uint64_t end;
 	uint32_t name; /* number in function_names, unique also where the symbols' names are not */
 	bool is_program;
+	const struct object_function *callback; /* of a program's exceptions; NULL: none */
 	struct insns insns; /* its own only */
 };
 
@@ -148,6 +149,7 @@ int object_place_variables(struct object_build *b, struct error *err);
 int object_list_variables(struct object_build *b, struct error *err);
 int object_list_options(struct object_build *b, struct error *err);
 int object_split_functions(struct object_build *b, struct error *err);
+int object_read_exceptions(struct object_build *b, struct error *err);
 int object_relocate(struct object_build *b, uint32_t section, struct error *err);
 
 /* What a relocation puts into a map, of elements by their numbers: the name of a map or program. */

@@ -218,6 +218,20 @@ static const struct insns *find_insns(void *library, const char *name)
 	return &b->functions[b->function_by_name[number]].insns;
 }
 
+/* Appends the function that runs when the program throws an exception, and what that calls. */
+static int link_callback(struct object_build *b, const struct object_function *callback,
+	struct insns *program, struct error *err)
+{
+	uint32_t index;
+
+	/* One that is called, too, is there already; the verifier does not allow it. */
+	if (!callback || insns_find_symbol(program, object_function_name(b, callback), &index))
+		return 0;
+	if (insns_append_list(program, &callback->insns, err) < 0)
+		return -1;
+	return link_insns(program, find_insns, b, err);
+}
+
 static int link_program(
 	struct object_build *b, const struct object_function *function, struct error *err)
 {
@@ -229,7 +243,8 @@ static int link_program(
 		return error_errno(err, ENOMEM, "keep the program");
 	sections_match(program->section, &program->match);
 	if (insns_copy(&program->insns, &function->insns, err) < 0 ||
-		link_insns(&program->insns, find_insns, b, err) < 0)
+		link_insns(&program->insns, find_insns, b, err) < 0 ||
+		link_callback(b, function->callback, &program->insns, err) < 0)
 		return -1;
 	return object_charge(b,
 		(uint64_t)program->insns.count * BPF_INSN_SIZE + program->insns.names.size +
