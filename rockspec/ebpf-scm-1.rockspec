@@ -165,6 +165,7 @@ build = {
         "src/engine/link_info.c",
         "src/engine/link_insns.c",
         "src/engine/map_btf.c",
+        "src/engine/map_poison.c",
         "src/engine/mounts.c",
         "src/engine/names.c",
         "src/engine/netlink.c",

@@ -302,7 +302,7 @@ local function choose(loading)
   -- With a map comes what the object puts into it: other maps, programs to call.
   function add_map(name)
     local chosen = self.maps[name]
-    if maps[name] or not chosen then
+    if maps[name] or not chosen or (chosen.autocreate == false and not options.maps[name]) then
       return
     end
     maps[name] = true
@@ -331,10 +331,8 @@ local function choose(loading)
       add_program(name)
     end
   end
-  for name, candidate in pairs(self.maps) do
-    if candidate.autocreate ~= false or options.maps[name] then
-      add_map(name)
-    end
+  for name in pairs(self.maps) do
+    add_map(name)
   end
   return maps, programs
 end
@@ -400,19 +398,22 @@ local function create_maps(loading, chosen)
   return true
 end
 
---- The program's instructions with its maps; those of the spec stay as they are.
-local function wire(program, maps)
+--- The program's instructions with its maps; those of the spec stay as they are. What refers to maps that are not to
+-- be created must not be reached.
+local function wire(program, loading)
   local instructions, message, errno = program.instructions:copy()
   if not instructions then
     return nil, message, errno
   end
   for name in pairs(open_references(program)) do
-    if maps[name] then
-      local ok
-      ok, message, errno = instructions:rewrite_map(name, maps[name])
-      if not ok then
-        return nil, message, errno
-      end
+    local ok = true
+    if loading.maps[name] then
+      ok, message, errno = instructions:rewrite_map(name, loading.maps[name])
+    elseif loading.spec.maps[name] then
+      ok, message, errno = core.poison_map(instructions, name)
+    end
+    if not ok then
+      return nil, message, errno
     end
   end
   return instructions
@@ -444,7 +445,7 @@ local function load_program(loading, name)
   end
   if type(copy.instructions) == "userdata" then
     local message, errno
-    copy.instructions, message, errno = wire(copy, loading.maps)
+    copy.instructions, message, errno = wire(copy, loading)
     if not copy.instructions then
       return nil, ('load program "%s": %s'):format(name, message), errno
     end
@@ -480,10 +481,17 @@ local function fill_maps(loading, chosen)
     if is_to_be_filled(loading, name) then
       loading.at = ('map "%s"'):format(name)
       local filled = loading.spec.maps[name]
+      local specs = filled.type == "prog_array" and {} or loading.spec.maps
       local objects = filled.type == "prog_array" and loading.programs or loading.maps
+      local missing
       local ok, message, errno = map.fill(loading.maps[name], filled, function(wanted)
+        missing = not objects[wanted] and specs[wanted] and wanted
         return objects[wanted]
       end)
+      if missing then
+        message = ('map "%s": map "%s", which is to be in it, is not created: set autocreate of its spec to true')
+          :format(name, missing)
+      end
       if not ok then
         return nil, message, errno
       end

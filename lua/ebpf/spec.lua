@@ -35,7 +35,7 @@ local spec = {}
 ---Program. What is left out here is as `contents` has it, the bytes of the struct. A member that the kernel lacks is
 ---ignored when it is zero or a program, else an error
 ---@field autocreate boolean? false: created only when this is set to true, or the map is replaced (a section of
----struct_ops that begins with "?")
+---struct_ops that begins with "?"). Programs may refer to it where they never come, as behind a constant that is false
 local MapSpec = {}
 
 --- A program to be loaded. Loading never changes it.

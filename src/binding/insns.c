@@ -8,6 +8,7 @@
 
 #include "../engine/asm_forms.h"
 #include "../engine/link_insns.h"
+#include "../engine/map_poison.h"
 #include "failure.h"
 #include "insns_edit.h"
 #include "insns_text.h"
@@ -276,6 +277,20 @@ static int rewrite_map(lua_State *L)
 }
 
 /*
+ * core.poison_map(insns, symbol) -> true, or nil, message, errno
+ * Every reference to `symbol` that has no map yet becomes an instruction that must not be reached,
+ * since the map is not created. Errors as of rewrite_map.
+ */
+static int poison_map(lua_State *L)
+{
+	struct insns *list = insns_check(L, 1);
+	const char *symbol = luaL_checkstring(L, 2);
+	struct error err;
+
+	return push_rewritten(L, map_poison(list, symbol, &err), symbol, &err);
+}
+
+/*
  * insns:rewrite_constant(symbol, integer) -> true, or nil, message, errno
  * Every 64-bit load that refers to `symbol` loads the integer instead: any from -2^63 to 2^64-1,
  * exactly. Errors as of rewrite_map.
@@ -499,6 +514,8 @@ void insns_register(lua_State *L)
 	lua_pop(L, 2);
 	lua_pushcfunction(L, from_bytes);
 	lua_setfield(L, -2, "insns_from_bytes");
+	lua_pushcfunction(L, poison_map);
+	lua_setfield(L, -2, "poison_map");
 	lua_pushcfunction(L, insns_text_parse);
 	lua_setfield(L, -2, "insns_parse");
 	insns_text_register(L);

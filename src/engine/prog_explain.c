@@ -10,6 +10,7 @@
 #include "externs.h"
 #include "features.h"
 #include "helpers.h"
+#include "map_poison.h"
 #include "names.h"
 #include "probe.h"
 #include "since.h"
@@ -319,11 +320,12 @@ static void append_place(struct telling *t)
 	t->told += t->log.source.length != 0;
 }
 
-/* The reason of what this library has put into the program because the kernel lacks something. */
+/* The reason of what this library has put into the program because something is not there. */
 static bool explain_poison(struct telling *t, const char *log)
 {
 	return core_relo_explain(t->spec->relocated, log, t->err) ||
-	       externs_explain(t->spec->relocated, log, t->err);
+	       externs_explain(t->spec->relocated, log, t->err) ||
+	       map_poison_explain(t->spec->relocated, &t->log, t->err);
 }
 
 static void explain_log(struct telling *t, const char *log)
