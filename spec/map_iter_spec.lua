@@ -347,9 +347,9 @@ describe("a loop that writes its own map", function()
 
   -- The maps of `make` are walked by batches of buckets, by batches of keys, by steps.
   local function big_trie(n)
-    local map = trie { value_size = 65536 } -- a batch holds fifteen
+    local map = trie { value_size = 16384 } -- a batch holds sixty
     for i = 1, n do
-      put(map, address(i), ("v"):rep(65536))
+      put(map, address(i), ("v"):rep(16384))
     end
     return map
   end
@@ -357,7 +357,7 @@ describe("a loop that writes its own map", function()
   local ways = {
     { "by buckets", function(n) return filled(n, { value_size = 4, max_entries = 16384 }) end, 6000,
       function(i) return i end, 1 },
-    { "by keys", big_trie, 200, address, ("w"):rep(65536) },
+    { "by keys", big_trie, 200, address, ("w"):rep(16384) },
     { "by steps", devices, 200, function(i) return i end, 1 },
   }
 

@@ -659,7 +659,7 @@ describe("a closed program", function()
   local calls = {
     test = { packet }, benchmark = { packet, 1 }, run = { {} }, info = {}, stats = {}, clone = {}, pin = { "/x" },
     unpin = {}, is_pinned = {}, name = {}, type = {}, attach_type = {}, attach_to = {}, section = {},
-    verifier_log = {}, abi = {}, fd = {}, instructions = {}, lines = {}, jited = {},
+    verifier_log = {}, abi = {}, fd = {}, instructions = {}, lines = {}, jited = {}, read_stream = { "stdout" },
   }
 
   local function check(p)
