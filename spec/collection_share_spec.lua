@@ -232,9 +232,10 @@ describe("a collection that is pinned", function()
     assert(collection.programs.variables:test(packet))
     assert.is_true(collection:pin(directory .. "/all"))
     assert.is_true(collection:pin(directory .. "/all")) -- nothing left to do
-    assert.equal("all all/maps all/maps/_bss all/maps/_data all/maps/_data_own all/maps/_rodata all/maps/_rodata_own "
-      .. "all/maps/elements all/programs all/programs/add_letters all/programs/callbacks all/programs/called_program "
-      .. "all/programs/calls all/programs/pruned all/programs/variables", tree(directory))
+    local maps, programs = names(collection.maps):gsub("%.", "_"), names(collection.programs)
+    local paths = ("all all/maps %s all/programs %s"):format(maps:gsub("%S+", "all/maps/%0"),
+      programs:gsub("%S+", "all/programs/%0"))
+    assert.equal(paths, tree(directory))
     local ids = {}
     for name, map in pairs(collection.maps) do
       ids[name:gsub("%.", "_")] = map:info().id
@@ -243,8 +244,8 @@ describe("a collection that is pinned", function()
     collectgarbage()
 
     local again = keep(ebpf.load_pinned_collection(directory .. "/all"))
-    assert.equal("_bss _data _data_own _rodata _rodata_own elements", names(again.maps))
-    assert.equal("add_letters callbacks called_program calls pruned variables", names(again.programs))
+    assert.equal(maps, names(again.maps))
+    assert.equal(programs, names(again.programs))
     for name, id in pairs(ids) do
       assert.equal(id, again.maps[name]:info().id)
     end

@@ -109,16 +109,17 @@ describe("loading a collection", function()
   it("works from a path and from a spec, any number of times", function()
     local spec = load_spec("data")
     local before = describe_value(spec)
+    -- Before Linux 5.17 one of them cannot be loaded.
+    local is_new = support.kernel_is("5.17")
     local options = { programs = { "add_letters", "called_program", "calls", "pruned", "variables" } }
-    if support.kernel_is("5.17") then
-      options = {}
-    end
+    options = is_new and {} or options
     local one, two = keep(spec:load(options)), keep(ebpf.load(spec, options))
     local three = keep(ebpf.load(support.fixture("collection_data"), options))
     for _, collection in ipairs { one, two, three } do
-      assert.equal(".bss .data .data.own .rodata .rodata.own elements", names(collection.maps))
-      assert.equal(support.kernel_is("5.17") and "add_letters callbacks called_program calls pruned variables"
-        or "add_letters called_program calls pruned variables", names(collection.programs))
+      assert.equal(".bss .data .data.own .rodata .rodata.own" .. (is_new and " elements" or ""),
+        names(collection.maps))
+      assert.equal(("add_letters %scalled_program calls pruned variables"):format(is_new and "callbacks " or ""),
+        names(collection.programs))
       assert.equal(165, (assert(collection.programs.variables:test(packet))))
     end
     assert.same(before, describe_value(spec))

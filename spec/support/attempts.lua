@@ -69,7 +69,7 @@ return {
       return { map = support.closing(assert(make())) }
     end),
   ["links of perf events"] = link("perf_event", program("perf_event", "r0 = 0; exit"), function()
-    return { event = "page-faults", period = 1000000, pid = 0 }
+    return { event = "page-faults", period = 1000000, pid = 0, cookie = 1 } -- perf events alone have none
   end),
   ["uprobe_multi"] = link("uprobe_multi", program("kprobe", "r0 = 0; exit", { attach_type = "trace_uprobe_multi" }),
     function()
