@@ -140,12 +140,12 @@ local rows = {
       return ebpf.link.perf_event { program = program, type = "software", config = 0, frequency = 100, cpu = 0 }
     end
   end, prepares = true, bpf = true },
-  { "attach to a user's function", { "sys_admin" }, function()
+  { "attach to a user's function", { support.kernel_is("6.16") and "sys_admin" or "perfmon" }, function()
     local program = loaded "kprobe"
     return function()
       return ebpf.link.uprobe { program = program, path = "/bin/true", address = 0x2000 }
     end
-  end, prepares = true, since = "6.16" },
+  end, prepares = true, bpf = true },
   { "attach to users' functions by a link", {}, function()
     local program = loaded("kprobe", { attach_type = "trace_uprobe_multi" })
     return function()
