@@ -10,8 +10,8 @@ end
 
 -- A program of a line of text.
 local function program(text)
-  return keep(ebpf.new_program { name = "writer", type = "syscall", license = "GPL", flags = 16,
-    instructions = assert(ebpf.asm.parse(text)) }) -- 16: BPF_F_SLEEPABLE
+  return keep(ebpf.new_program { name = "writer", type = "xdp", license = "GPL",
+    instructions = assert(ebpf.asm.parse(text)) })
 end
 
 -- On kernels without streams; the others have nothing to say of one that wrote nothing.
