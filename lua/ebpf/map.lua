@@ -13,11 +13,11 @@ local methods = core.methods.map
 --- of per-CPU maps are arrays, one value per possible CPU; those of maps of maps and program arrays, maps and programs.
 --- `tostring(m)` gives `hash "events" #7`, where 7 is the fd. Each method of a closed one returns nil, message, EBADF.
 ---@class ebpf.Map
----@field get fun(self: ebpf.Map, key: any, flags?: "lock"): any, string?, integer? nil alone: no such key
+---@field get fun(self: ebpf.Map, key: any, flags?: "lock"|ebpf.OneCpu): any, string?, integer? nil alone: no such key
 ---@field get_bytes fun(self: ebpf.Map, key: any): string?, string?, integer? the value as the kernel has it
 ---@field get_and_delete fun(self: ebpf.Map, key: any, flags?: "lock"): any, string?, integer?
 ---@field get_sum fun(self: ebpf.Map, key: any): any, string?, integer?
----@field put fun(self: ebpf.Map, key: any, value: any, flags?: "lock"): true?, string?, integer?
+---@field put fun(self: ebpf.Map, key: any, value: any, flags?: ebpf.PutFlags): true?, string?, integer?
 ---@field put_bytes fun(self: ebpf.Map, key: any, bytes: string): true?, string?, integer?
 ---@field create fun(self: ebpf.Map, key: any, value: any, flags?: "lock"): true?, string?, integer? EEXIST: it is there
 ---@field replace fun(self: ebpf.Map, key: any, value: any, flags?: "lock"): true?, string?, integer? ENOENT: it is not
@@ -46,6 +46,14 @@ local methods = core.methods.map
 ---@field close fun(self: ebpf.Map): true
 ---@field is_closed fun(self: ebpf.Map): boolean
 ---@field fd fun(self: ebpf.Map): integer?, string?, integer?
+
+--- One CPU's value of a per-CPU map, in the place of an array of all (Linux 7.0; before it is EINVAL). What is put
+--- leaves those of other CPUs as they are; of a new key they are zero.
+---@class ebpf.OneCpu
+---@field cpu integer counted from 0, below the number of possible CPUs
+
+--- "lock" where values have spin locks. Of per-CPU maps, one value for one CPU, or the same for all (Linux 7.0).
+---@alias ebpf.PutFlags "lock"|"all_cpus"|ebpf.OneCpu
 
 --- The contents of an array map in the memory of this process: no call of it is a system call. It is read-only when the
 --- map is frozen or has BPF_F_RDONLY_PROG; the map cannot be frozen while one lives that is not. It stays when the

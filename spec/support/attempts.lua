@@ -53,6 +53,10 @@ return {
     "r1 = r10; r1 += -16; r2 = 16; call bpf_get_current_comm; r0 = 0; exit"),
   ["the address of a function"] = program("xdp", "main: r1 = func other ll; r0 = 0; exit; other: r0 = 0; exit"),
   ["syscall programs"] = program("syscall", "r0 = 0; exit"),
+  ["values of one CPU"] = function()
+    return support.closing(assert(map { type = "percpu_array", key = "u32", value = "u64", max_entries = 1 }()))
+      :get(0, { cpu = 0 })
+  end,
   ["a bloom filter"] = map { type = "bloom_filter", value_size = 4, max_entries = 1 },
   ["an arena"] = map { type = "arena", max_entries = 1, flags = 1024 },
   ["a storage of control groups"] = map { type = "cgrp_storage", key_size = 4, value_size = 4, flags = 1 },

@@ -62,6 +62,8 @@ static const struct hint {
 	{"get and delete from", 524, "hash maps can since Linux 5.14, arrays cannot", 0},
 	{"drain", EINVAL, "elements of an array cannot be deleted", 0},
 	{"drain", EPERM, "the map is frozen or was opened read-only or write-only", 0},
+	{"access one CPU's value of", EINVAL, "needs Linux 7.0", 0},
+	{"put a value for all CPUs into", EINVAL, "needs Linux 7.0", 0},
 	{"freeze", EPERM, "it is frozen already, or was opened read-only", 0},
 	/* Linux before 5.16 says so also of a frozen one. */
 	{"freeze", EBUSY,
@@ -109,25 +111,26 @@ int map_failure(lua_State *L, int map, int code, const char *what)
 	return failure_push(L, &err);
 }
 
-uint64_t map_check_flags(lua_State *L, int arg)
-{
-	if (lua_isnoneornil(L, arg))
-		return BPF_ANY;
-	if (lua_type(L, arg) == LUA_TSTRING && strcmp(lua_tostring(L, arg), "lock") == 0)
-		return BPF_F_LOCK;
-	luaL_argerror(L, arg, "flags must be nil or 'lock'");
-	return 0;
-}
-
 /* The flags at `arg`, the last argument, if it is there; whatever is missing before it is nil. */
-static uint64_t last_flags(lua_State *L, int arg)
+static uint64_t last_flags(
+	lua_State *L, const struct map *m, int arg, enum map_flags_allowed allowed)
 {
 	int top = lua_gettop(L);
 
 	if (top == arg - 1)
 		return BPF_ANY;
 	lua_settop(L, arg);
-	return map_check_flags(L, arg);
+	return map_check_flags(L, m, arg, allowed);
+}
+
+/* Old kernels take an unknown flag for an invalid argument. */
+static int element_failure(lua_State *L, int code, const char *what, uint64_t flags)
+{
+	if (code == -EINVAL && flags & BPF_F_CPU)
+		what = "access one CPU's value of";
+	else if (code == -EINVAL && flags & BPF_F_ALL_CPUS)
+		what = "put a value for all CPUs into";
+	return map_failure(L, 1, code, what);
 }
 
 typedef int (*lookup_function)(int fd, const void *key, void *value, uint64_t flags);
@@ -155,7 +158,7 @@ static int lookup(lua_State *L, const struct map *m, lookup_function call, const
 	if (ret >= 0)
 		return 1;
 	if (ret != -ENOENT)
-		return map_failure(L, 1, ret, what);
+		return element_failure(L, ret, what, flags);
 	lua_pushnil(L);
 	return 0;
 }
@@ -169,14 +172,19 @@ static int found(lua_State *L, const struct map *m, int ret, const void *value)
 }
 
 /* The body of get() and its like. */
-static int look_up_value(lua_State *L, const struct map *m, lookup_function call, const char *what)
+static int look_up_value(lua_State *L, const struct map *m, lookup_function call, const char *what,
+	enum map_flags_allowed allowed)
 {
-	uint64_t flags = last_flags(L, 3);
+	uint64_t flags = last_flags(L, m, 3, allowed);
 	struct scratch scratch;
 	void *value;
 	int ret;
 
 	ret = lookup(L, m, call, what, flags, &scratch, &value);
+	if (ret == 1 && map_is_single(flags)) {
+		codec_push(L, &m->value, 1, value, m->value_size);
+		return 1;
+	}
 	return found(L, m, ret, value);
 }
 
@@ -226,16 +234,17 @@ static int put_quickly(lua_State *L, const struct map *m, uint64_t flags, const 
 }
 
 /*
- * m:get(key [, "lock"]) -> value | nil | nil, message, errno
+ * m:get(key [, "lock" | {cpu = n}]) -> value | nil | nil, message, errno
  * The value under a key; nil alone when there is none. Per-CPU maps give an array with one value
- * per possible CPU; maps of maps and program arrays give a Map or Program of its own.
+ * per possible CPU, or the value of CPU n alone (Linux 7.0; counted from 0, as the kernel does);
+ * maps of maps and program arrays give a Map or Program of its own.
  */
 static int map_get(lua_State *L)
 {
 	const struct map *m = handle_check(L, 1, &map_class);
 	int ret = get_quickly(L, m);
 
-	return ret ? ret : look_up_value(L, m, sys_map_lookup, "get from");
+	return ret ? ret : look_up_value(L, m, sys_map_lookup, "get from", MAP_FLAGS_CPU);
 }
 
 /* m:get_bytes(key) -> string | nil | nil, message, errno
@@ -260,7 +269,8 @@ static int map_get_and_delete(lua_State *L)
 {
 	const struct map *m = handle_check(L, 1, &map_class);
 
-	return look_up_value(L, m, sys_map_lookup_and_delete, "get and delete from");
+	return look_up_value(
+		L, m, sys_map_lookup_and_delete, "get and delete from", MAP_FLAGS_LOCK);
 }
 
 /* m:get_integer_sum(key) -> integer | false | nil | nil, message, errno
@@ -298,11 +308,13 @@ static int write_element(lua_State *L, const struct map *m, const void *key, con
 		return handle_closed(L, &map_class);
 	ret = sys_map_update(m->handle.fd, key, value, flags);
 	if (ret < 0)
-		return map_failure(L, 1, ret, what);
+		return element_failure(L, ret, what, flags);
 	lua_pushboolean(L, 1);
 	return 1;
 }
 
+/* Hashes of Linux 7.0 to 7.3 at least forget BPF_NOEXIST and BPF_EXIST beside a CPU's flag, as
+ * check_flags() of the kernel compares them as a whole: such calls are not offered. */
 static int put_value(lua_State *L, const struct map *m, uint64_t flags, const char *what)
 {
 	struct scratch key_scratch, value_scratch;
@@ -311,11 +323,17 @@ static int put_value(lua_State *L, const struct map *m, uint64_t flags, const ch
 
 	if (m->handle.fd < 0)
 		return handle_closed(L, &map_class);
-	flags |= last_flags(L, 4);
+	flags |= last_flags(L, m, 4, flags == BPF_ANY ? MAP_FLAGS_CPUS : MAP_FLAGS_LOCK);
 	map_prepare_key(L, m, 1, 2);
-	map_prepare_value(L, m, 1, 3);
-	key = map_encode_key(L, m, 2, &key_scratch);
-	value = map_encode_value(L, m, 3, &value_scratch);
+	if (map_is_single(flags)) {
+		map_prepare_single(L, m, 1, 3);
+		key = map_encode_key(L, m, 2, &key_scratch);
+		value = map_encode_single(L, m, 3, &value_scratch);
+	} else {
+		map_prepare_value(L, m, 1, 3);
+		key = map_encode_key(L, m, 2, &key_scratch);
+		value = map_encode_value(L, m, 3, &value_scratch);
+	}
 	return write_element(L, m, key, value, flags, what);
 }
 
@@ -327,9 +345,10 @@ static int update(lua_State *L, uint64_t flags, const char *what)
 	return ret ? ret : put_value(L, m, flags, what);
 }
 
-/* m:put(key, value [, "lock"]) -> true | nil, message, errno
+/* m:put(key, value [, "lock" | {cpu = n} | "all_cpus"]) -> true | nil, message, errno
  * Sets the value whether the key exists or not. A per-CPU map takes an array of at most as many
- * values as there are possible CPUs; missing ones are zero. */
+ * values as there are possible CPUs; missing ones are zero. From Linux 7.0 on it also takes one
+ * value for CPU n, where those of the others stay as they are (zero, if the key is new), or for all. */
 static int map_put(lua_State *L)
 {
 	return update(L, BPF_ANY, "put into");

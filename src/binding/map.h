@@ -73,8 +73,24 @@ int map_push_sum(lua_State *L, const struct map *m, const void *value);
 /* The bytes the kernel copies for one value. */
 uint64_t map_value_span(const struct map *m);
 
-/* 0, or BPF_F_LOCK for "lock"; raises on anything else. */
-uint64_t map_check_flags(lua_State *L, int arg);
+/* What the flags of a call may be besides nil and "lock". */
+enum map_flags_allowed {
+	MAP_FLAGS_LOCK,
+	MAP_FLAGS_CPU, /* {cpu = n}, for per-CPU maps */
+	MAP_FLAGS_CPUS, /* that, and "all_cpus" */
+};
+
+/* The flags at `arg`: 0, or some of BPF_F_LOCK, BPF_F_CPU with its CPU, BPF_F_ALL_CPUS. Raises on
+ * anything else. */
+uint64_t map_check_flags(
+	lua_State *L, const struct map *m, int arg, enum map_flags_allowed allowed);
+
+/* Whether with these flags a per-CPU map has one value instead of one for each CPU. */
+bool map_is_single(uint64_t flags);
+
+/* As the functions above without _single, for that one value. */
+void map_prepare_single(lua_State *L, const struct map *m, int map, int arg);
+void *map_encode_single(lua_State *L, const struct map *m, int arg, struct scratch *scratch);
 
 /* Methods of the other rooms of the map. */
 int map_iterate(lua_State *L);

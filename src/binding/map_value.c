@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../engine/abi.h"
+#include "options.h"
 #include "rooms.h"
 
 /* Each CPU's slot of a per-CPU value is a multiple of this (bpf_percpu_hash_copy and friends). */
@@ -18,6 +20,64 @@ static uint64_t cpu_stride(const struct map *m)
 uint64_t map_value_span(const struct map *m)
 {
 	return m->cpus ? cpu_stride(m) * m->cpus : m->value_size;
+}
+
+/* The flags of one CPU: the table at `arg`. */
+static uint64_t check_cpu(lua_State *L, const struct map *m, int arg)
+{
+	static const char *const fields[] = {"cpu", NULL};
+	uint64_t cpu;
+
+	options_check(L, arg, "flag", fields);
+	lua_getfield(L, arg, "cpu");
+	luaL_argcheck(L, !lua_isnil(L, -1), arg, "field 'cpu': missing");
+	lua_pop(L, 1);
+	luaL_argcheck(L, m->cpus, 1, "per-CPU map expected");
+	cpu = options_unsigned(L, arg, "cpu", UINT32_MAX, 0);
+	if (cpu >= m->cpus)
+		luaL_argerror(L, arg,
+			lua_pushfstring(L,
+				"field 'cpu': there are %d possible CPUs, counted from 0",
+				(int)m->cpus));
+	return BPF_F_CPU | cpu << BPF_F_CPU_SHIFT;
+}
+
+uint64_t map_check_flags(lua_State *L, const struct map *m, int arg, enum map_flags_allowed allowed)
+{
+	static const char *const expected[] = {"flags must be nil or 'lock'",
+		"flags must be nil, 'lock' or {cpu = n}",
+		"flags must be nil, 'lock', {cpu = n} or 'all_cpus'"};
+	const char *word = lua_type(L, arg) == LUA_TSTRING ? lua_tostring(L, arg) : "";
+
+	if (lua_isnoneornil(L, arg))
+		return BPF_ANY;
+	if (strcmp(word, "lock") == 0)
+		return BPF_F_LOCK;
+	if (allowed >= MAP_FLAGS_CPU && lua_istable(L, arg))
+		return check_cpu(L, m, arg);
+	if (allowed < MAP_FLAGS_CPUS || strcmp(word, "all_cpus") != 0)
+		luaL_argerror(L, arg, expected[m->cpus ? allowed : MAP_FLAGS_LOCK]);
+	luaL_argcheck(L, m->cpus, 1, "per-CPU map expected");
+	return BPF_F_ALL_CPUS;
+}
+
+bool map_is_single(uint64_t flags)
+{
+	return flags & (BPF_F_CPU | BPF_F_ALL_CPUS);
+}
+
+void map_prepare_single(lua_State *L, const struct map *m, int map, int arg)
+{
+	codec_prepare(L, arg, &m->value, map, "value");
+}
+
+/* Kernels that do not know the flags read a value for each CPU before they say so. */
+void *map_encode_single(lua_State *L, const struct map *m, int arg, struct scratch *scratch)
+{
+	void *value = memset(scratch_get(L, scratch, m->value_span), 0, m->value_span);
+
+	codec_encode(L, arg, &m->value, value, "value");
+	return value;
 }
 
 void map_prepare_key(lua_State *L, const struct map *m, int map, int arg)

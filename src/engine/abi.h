@@ -210,8 +210,17 @@ enum bpf_link_type {
 	BPF_LINK_TYPE_SOCKMAP,
 };
 
-/* Flags of BPF_MAP_UPDATE_ELEM. */
-enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2, BPF_F_LOCK = 4 };
+/* Flags of BPF_MAP_UPDATE_ELEM, BPF_F_LOCK and BPF_F_CPU also of BPF_MAP_LOOKUP_ELEM. The number of the CPU is in
+ * the upper half. */
+enum {
+	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
+	BPF_EXIST = 2,
+	BPF_F_LOCK = 4,
+	BPF_F_CPU = 8,
+	BPF_F_ALL_CPUS = 16,
+	BPF_F_CPU_SHIFT = 32,
+};
 
 /* What BPF_PROG_STREAM_READ_BY_FD reads. */
 enum { BPF_STDOUT = 1, BPF_STDERR = 2 };
