@@ -20,6 +20,7 @@ build = {
   modules = {
     ["ebpf.core"] = {
       sources = {
+        "src/binding/argument.c",
         "src/binding/btf.c",
         "src/binding/btf_handle.c",
         "src/binding/btf_type_table.c",

@@ -2,6 +2,7 @@
 local abi = {}
 
 local core = require "ebpf.core"
+local pass = require("ebpf.argument").pass
 local sorted_names = require "ebpf.sorted_names"
 
 local EINVAL = core.errno.EINVAL
@@ -28,13 +29,14 @@ end
 
 abi.compare = compare
 
-local function check_fields(what, wanted, allowed)
+--- Raises when argument `n` has other fields.
+local function check_fields(n, what, wanted, allowed)
   if type(wanted) ~= "table" then
-    error(("%s: table expected, got %s"):format(what, type(wanted)), 3)
+    core.refuse(n, ("%s: table expected, got %s"):format(what, type(wanted)))
   end
   for field in pairs(wanted) do
     if not allowed[field] then
-      error(("%s: unknown field '%s'"):format(what, tostring(field)), 3)
+      core.refuse(n, ("%s: unknown field '%s'"):format(what, tostring(field)))
     end
   end
 end
@@ -49,11 +51,11 @@ local function set(...)
   return result
 end
 
---- The type of a spec or abi, by its name also where it is given as a number. Raises for the caller `level` up.
-local function type_name(what, of, wanted, level)
+--- The type of a spec or abi, argument `n`, by its name also where it is given as a number.
+local function type_name(n, what, of, wanted)
   local ok, name = pcall(of, wanted)
   if not ok then
-    error(("%s: %s"):format(what, name:match("%((.*)%)$") or name), level + 1)
+    core.refuse(n, ("%s: %s"):format(what, name:match("%((.*)%)$") or name))
   end
   return name
 end
@@ -113,6 +115,7 @@ end
 ---@return string? message all differences
 ---@return integer? errno EINVAL; EBADF for a closed map
 function MapABI:check(map)
+  core.check_self(self, MapABI)
   local fd, message, errno = core.methods.map.fd(map) -- abi() answers from memory
   if not fd then
     return nil, message, errno
@@ -144,7 +147,7 @@ end
 --- What a map made from the spec would be like; sizes that follow from the type are filled in as new_map does.
 local function made_from(spec)
   local have = {
-    type = type_name("map spec", core.map_type, spec, 3), key_size = size_in(spec, "key"),
+    type = type_name(1, "map spec", core.map_type, spec), key_size = size_in(spec, "key"),
     value_size = size_in(spec, "value"), max_entries = spec.max_entries or 0, flags = spec.flags or 0,
   }
   local is_perf = have.type == "perf_event_array"
@@ -168,8 +171,9 @@ end
 ---@return string? message all differences
 ---@return integer? errno EINVAL
 function MapABI:check_spec(spec)
+  core.check_self(self, MapABI)
   if type(spec) ~= "table" then
-    error(("check_spec: map spec expected, got %s"):format(type(spec)), 2)
+    core.refuse(1, ("map spec expected, got %s"):format(type(spec)))
   end
   local _, differences = compare(self, made_from(spec), map_fields)
   local inner
@@ -184,21 +188,29 @@ end
 
 local map_abi_fields = set("type", "key_size", "value_size", "max_entries", "flags", "inner_map")
 
---- What is relied on in a map; fields left out are not checked.
----@param wanted ebpf.MapABI
----@return ebpf.MapABI
-function abi.map(wanted)
-  check_fields("map abi", wanted, map_abi_fields)
-  local self = setmetatable({ type = type_name("map abi", core.map_type, wanted, 2) }, MapABI)
+-- Of argument `n`.
+local function new_map_abi(n, wanted)
+  check_fields(n, "map abi", wanted, map_abi_fields)
+  local self = setmetatable({ type = type_name(n, "map abi", core.map_type, wanted) }, MapABI)
   for _, field in ipairs({ "key_size", "value_size", "max_entries", "flags" }) do
     if wanted[field] ~= nil and type(wanted[field]) ~= "number" then
-      error(("map abi: field '%s': number expected, got %s"):format(field, type(wanted[field])), 2)
+      core.refuse(n, ("map abi: field '%s': number expected, got %s"):format(field, type(wanted[field])))
     end
     self[field] = wanted[field]
   end
   if wanted.inner_map ~= nil then
-    self.inner_map = abi.map(wanted.inner_map)
+    self.inner_map = new_map_abi(n, wanted.inner_map)
   end
+  return self
+end
+
+abi.map_of_argument = new_map_abi
+
+--- What is relied on in a map; fields left out are not checked.
+---@param wanted ebpf.MapABI
+---@return ebpf.MapABI
+function abi.map(wanted)
+  local self = new_map_abi(1, wanted)
   return self
 end
 
@@ -215,6 +227,7 @@ local program_abi_fields = set("type")
 ---@return string? message
 ---@return integer? errno EINVAL
 function ProgramABI:check(program)
+  core.check_self(self, ProgramABI)
   local have, message, errno = core.methods.program.abi(program)
   if not have then
     return nil, message, errno
@@ -229,10 +242,11 @@ end
 ---@return string? message
 ---@return integer? errno EINVAL
 function ProgramABI:check_spec(spec)
+  core.check_self(self, ProgramABI)
   if type(spec) ~= "table" then
-    error(("check_spec: program spec expected, got %s"):format(type(spec)), 2)
+    core.refuse(1, ("program spec expected, got %s"):format(type(spec)))
   end
-  local have = { type = type_name("program spec", core.program_type, spec, 2) }
+  local have = { type = type_name(1, "program spec", core.program_type, spec) }
   local _, differences = compare(self, have, { "type" })
   return verdict("program", spec.name, differences)
 end
@@ -241,8 +255,8 @@ end
 ---@param wanted ebpf.ProgramABI
 ---@return ebpf.ProgramABI
 function abi.program(wanted)
-  check_fields("program abi", wanted, program_abi_fields)
-  return setmetatable({ type = type_name("program abi", core.program_type, wanted, 2) }, ProgramABI)
+  check_fields(1, "program abi", wanted, program_abi_fields)
+  return setmetatable({ type = type_name(1, "program abi", core.program_type, wanted) }, ProgramABI)
 end
 
 ---@class ebpf.CollectionABI
@@ -271,8 +285,9 @@ local function check_all(kind, wanted, have, method, messages)
 end
 
 local function check_both(self, have, method)
+  core.check_self(self, CollectionABI)
   if type(have) ~= "table" or type(have.maps) ~= "table" or type(have.programs) ~= "table" then
-    error(("%s: maps and programs expected, got %s"):format(method, type(have)), 3)
+    core.raise(("%s: maps and programs expected, got %s"):format(method, type(have)))
   end
   local messages = {}
   local of_maps = check_all("map", self.maps, have.maps, method, messages)
@@ -289,8 +304,7 @@ end
 ---@return string? message all differences
 ---@return integer? errno EINVAL
 function CollectionABI:check(collection)
-  local ok, message, errno = check_both(self, collection, "check")
-  return ok, message, errno
+  return pass(check_both(self, collection, "check"))
 end
 
 --- The same for a spec, before anything is loaded.
@@ -299,8 +313,7 @@ end
 ---@return string? message all differences
 ---@return integer? errno EINVAL
 function CollectionABI:check_spec(spec)
-  local ok, message, errno = check_both(self, spec, "check_spec")
-  return ok, message, errno
+  return pass(check_both(self, spec, "check_spec"))
 end
 
 local collection_abi_fields = set("maps", "programs")
@@ -309,10 +322,10 @@ local collection_abi_fields = set("maps", "programs")
 ---@param wanted ebpf.CollectionABI
 ---@return ebpf.CollectionABI
 function abi.collection(wanted)
-  check_fields("collection abi", wanted, collection_abi_fields)
+  check_fields(1, "collection abi", wanted, collection_abi_fields)
   for field, value in pairs(wanted) do
     if type(value) ~= "table" then
-      error(("collection abi: field '%s': table expected, got %s"):format(field, type(value)), 2)
+      core.refuse(1, ("collection abi: field '%s': table expected, got %s"):format(field, type(value)))
     end
   end
   local self = { maps = {}, programs = {} }
@@ -323,6 +336,11 @@ function abi.collection(wanted)
     self.programs[name] = abi.program(expected)
   end
   return setmetatable(self, CollectionABI)
+end
+
+for name, class in pairs { MapABI = MapABI, ProgramABI = ProgramABI, CollectionABI = CollectionABI } do
+  class.__name = "ebpf." .. name
+  table.insert(core.public, class)
 end
 
 return abi

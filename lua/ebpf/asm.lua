@@ -1,6 +1,7 @@
 --- Instructions: the code of a program as it is before loading, with the names of what it refers to, and as text.
 -- Those of an object file are in its specs: spec.programs.name.instructions.
 local core = require "ebpf.core"
+local pass = require("ebpf.argument").pass
 
 --- A list of instructions. Indices count slots of 8 bytes from 1; a 64-bit load takes two.
 -- `#insns` is the number of slots. `insns[i]` describes slot i as a table, and cannot be assigned to. `tostring(insns)`
@@ -79,7 +80,7 @@ local asm = {}
 ---@return string? message
 ---@return integer? errno
 function asm.from_bytes(bytes, options)
-  return core.insns_from_bytes(bytes, options)
+  return pass(core.insns_from_bytes(bytes, options))
 end
 
 --- Instructions from text. Everything that `tostring(insns)` writes is understood, and what llvm-objdump, bpftool and
@@ -91,7 +92,7 @@ end
 ---@return string? message
 ---@return integer? errno
 function asm.parse(text, options)
-  return core.insns_parse(text, options)
+  return pass(core.insns_parse(text, options))
 end
 
 return asm

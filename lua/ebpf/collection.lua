@@ -1,5 +1,6 @@
 --- Collections: all maps and programs of an object file in the kernel, wired together.
 local core = require "ebpf.core"
+local pass = require("ebpf.argument").pass
 local link_struct_ops = require "ebpf.link_struct_ops"
 local link_user = require "ebpf.link_user"
 local map = require "ebpf.map"
@@ -18,6 +19,9 @@ local EEXIST, EINVAL, ENOENT, ENOEXEC = core.errno.EEXIST, core.errno.EINVAL, co
 ---@field variables table<string, ebpf.Variable> by name; reading this for the first time maps their sections
 ---@field links table<string, ebpf.Link> what attach() has attached, by the names of the programs and struct_ops maps
 local Collection = {}
+local mt = { __name = "ebpf.Collection" }
+
+table.insert(core.public, Collection)
 
 -- Where the variables of each collection lie, and the maps of their sections. Once they are in use, the memory instead.
 local places = setmetatable({}, { __mode = "k" })
@@ -32,6 +36,12 @@ local function shallow_copy(from)
   return copy
 end
 
+local function check_name(name)
+  if type(name) ~= "string" then
+    core.refuse(1, ("string expected, got %s"):format(type(name)))
+  end
+end
+
 local function close_all(handles)
   for _, name in ipairs(sorted_names(handles)) do
     handles[name]:close()
@@ -42,6 +52,7 @@ end
 -- attached or used elsewhere. Closing again is fine.
 ---@return true
 function Collection:close()
+  core.check_self(self, mt)
   close_all(memories[self] or {})
   for _, field in ipairs({ "links", "programs", "maps" }) do
     close_all(self[field])
@@ -53,6 +64,8 @@ end
 ---@param name string
 ---@return ebpf.Map? map nil when the collection has none of that name
 function Collection:take_map(name)
+  core.check_self(self, mt)
+  check_name(name)
   local taken = self.maps[name]
   self.maps[name] = nil
   return taken
@@ -62,6 +75,8 @@ end
 ---@param name string
 ---@return ebpf.Program? program nil when the collection has none of that name
 function Collection:take_program(name)
+  core.check_self(self, mt)
+  check_name(name)
   local taken = self.programs[name]
   self.programs[name] = nil
   return taken
@@ -132,9 +147,10 @@ end
 ---@return string? message
 ---@return integer? errno EEXIST: the collection has attached a program named here already; else of prog:attach()
 function Collection:attach(names)
+  core.check_self(self, mt)
   local wanted, wrong = wanted_links(self, names)
   if not wanted then
-    error(wrong, 2)
+    core.raise(wrong)
   end
   local new = {}
   for _, name in ipairs(sorted_names(wanted)) do
@@ -142,7 +158,7 @@ function Collection:attach(names)
     if not (called and link) then
       close_all(new)
       if not called then
-        error(link, 2)
+        error(link, 0)
       end
       return nil, message, errno
     end
@@ -208,8 +224,9 @@ end
 ---@return string? message
 ---@return integer? errno EEXIST: something else is pinned there
 function Collection:pin(directory)
+  core.check_self(self, mt)
   if type(directory) ~= "string" then
-    error(("pin: directory expected, got %s"):format(type(directory)), 2)
+    core.raise(("pin: directory expected, got %s"):format(type(directory)))
   end
   local pinned = {}
   local ok, message, errno = core.make_directory(directory)
@@ -228,7 +245,7 @@ function Collection:pin(directory)
   return nil, message, errno
 end
 
-local mt = { __name = "ebpf.Collection", __close = Collection.close }
+mt.__close = Collection.close
 
 function mt:__index(field)
   local place = field == "variables" and places[self]
@@ -590,7 +607,7 @@ local function load(self, options, file)
   if called then
     return nil, printable(message), errno, log
   end
-  local wrong = type(ok) == "string" and ok:match("bad argument #1 to '[^']*' %((.*)%)$")
+  local wrong = type(ok) == "string" and ok:match("bad argument #1[^(]* %((.*)%)$")
   if not (wrong and file) then
     error(ok, 0)
   end
@@ -626,7 +643,7 @@ local function wrong_options(self, options)
   for name, replacement in pairs(options.maps or {}) do
     if not self.maps[name] then
       return ("the spec has no map called '%s' to replace"):format(tostring(name))
-    elseif not pcall(core.methods.map.is_closed, replacement) then
+    elseif not core.is_handle(replacement, "ebpf.map") then
       return ("the replacement for map '%s' is no map"):format(name)
     end
   end
@@ -639,15 +656,15 @@ local function wrong_options(self, options)
   for name, target in pairs(targets) do
     if targets == options.attach_target and not self.programs[name] then
       return ("no program is called '%s'"):format(tostring(name))
-    elseif not pcall(core.methods.program.is_closed, target) then
+    elseif not core.is_handle(target, "ebpf.program") then
       return "option 'attach_target': Program, or table of Programs by name expected"
     end
   end
   if options.kernel_btf ~= nil and type(options.kernel_btf) ~= "string"
-    and not pcall(core.methods.btf.is_closed, options.kernel_btf) then
+    and not core.is_handle(options.kernel_btf, "ebpf.btf") then
     return "option 'kernel_btf': path, BTF or its bytes expected"
   end
-  if options.token ~= nil and not pcall(core.methods.token.is_closed, options.token) then
+  if options.token ~= nil and not core.is_handle(options.token, "ebpf.token") then
     return "option 'token': Token expected"
   end
   return wrong_integer(options, "log_level", 0, 2 ^ 32 - 1) or wrong_integer(options, "log_size", 128, 2 ^ 30 - 1)
@@ -658,7 +675,7 @@ local function checked_options(self, options)
   options = options == nil and {} or options
   local wrong = wrong_options(self, options)
   if wrong then
-    error("load: " .. wrong, 3)
+    core.raise("load: " .. wrong)
   end
   options = shallow_copy(options)
   options.maps = options.maps or {}
@@ -670,7 +687,7 @@ local function as_spec(object)
   local is_spec = type(object) == "table" and type(object.maps or {}) == "table"
     and type(object.programs or {}) == "table"
   if not is_spec then
-    error(("load: path or collection spec expected, got %s"):format(type(object)), 3)
+    core.raise(("load: path or collection spec expected, got %s"):format(type(object)))
   end
   if object.maps and object.programs then
     return object
@@ -707,7 +724,7 @@ end
 function spec.CollectionSpec:load(options)
   local whole = as_spec(self)
   options = checked_options(whole, options)
-  return load(whole, options, false)
+  return pass(load(whole, options, false))
 end
 
 --- Reads an object file, if it is one, and loads what it describes.
@@ -728,7 +745,7 @@ function collection.load(object, options)
   end
   object = as_spec(object)
   options = checked_options(object, options)
-  return load(object, options, is_file)
+  return pass(load(object, options, is_file))
 end
 
 --- Opens all pins in a directory.
@@ -772,7 +789,7 @@ end
 ---@return integer? errno ENOENT: nothing is there
 function collection.load_pinned(directory)
   if type(directory) ~= "string" then
-    error(("load_pinned_collection: directory expected, got %s"):format(type(directory)), 2)
+    core.raise(("load_pinned_collection: directory expected, got %s"):format(type(directory)))
   end
   local maps, programs = {}, {}
   local called, ok, message, errno = pcall(open_both, directory, maps, programs)
@@ -782,7 +799,7 @@ function collection.load_pinned(directory)
   close_all(programs)
   close_all(maps)
   if not called then
-    error(ok, 2)
+    error(ok, 0)
   end
   return nil, ('load pinned collection "%s": %s'):format(directory, message), errno
 end

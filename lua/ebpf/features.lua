@@ -3,6 +3,7 @@
 --- stays in the kernel, and what the kernel has said once is remembered for as long as this Lua state lives.
 -- Names are those of bpftool; unknown ones raise. They are all in `features.names`.
 local core = require "ebpf.core"
+local pass = require("ebpf.argument").pass
 
 local features = {}
 
@@ -30,12 +31,12 @@ local called = {
   misc = "feature",
 }
 
--- A wrong name is the caller's, two functions up.
-local function check_name(list, name)
+-- Argument `n` must be in the list.
+local function check_name(n, list, name)
   if type(name) ~= "string" then
-    error(("%s: string expected, got %s"):format(called[list], type(name)), 3)
+    core.refuse(n, ("%s: string expected, got %s"):format(called[list], type(name)))
   elseif not sets[list][name] then
-    error(("unknown %s '%s'"):format(called[list], name), 3)
+    core.refuse(n, ("unknown %s '%s'"):format(called[list], name))
   end
 end
 
@@ -56,12 +57,12 @@ end
 local function asker(list, probe, canonical)
   return function(name)
     name = canonical and canonical(name) or name
-    check_name(list, name)
+    check_name(1, list, name)
     local key = list .. " " .. name
     if known[key] ~= nil then
       return known[key]
     end
-    return remember(key, core[probe](name))
+    return pass(remember(key, core[probe](name)))
   end
 end
 
@@ -129,13 +130,16 @@ local helper_options = { full = true }
 ---@return string? message
 ---@return integer? errno
 function features.have_program_helper(program_type, helper, options)
+  if options ~= nil and type(options) ~= "table" then
+    core.refuse(3, ("table expected, got %s"):format(type(options)))
+  end
   for key in pairs(options or {}) do
     if not helper_options[key] then
-      error(("have_program_helper: unknown option '%s'"):format(tostring(key)), 2)
+      core.raise(("have_program_helper: unknown option '%s'"):format(tostring(key)))
     end
   end
-  check_name("program_types", program_type)
-  check_name("helpers", helper)
+  check_name(1, "program_types", program_type)
+  check_name(2, "helpers", helper)
   return have_helper(program_type, helper, options and options.full)
 end
 

@@ -98,16 +98,23 @@ local ebpf = {
 ---@return string
 function ebpf.sanitize_name(name, replacement)
   if type(name) ~= "string" then
-    error(("sanitize_name: name expected, got %s"):format(type(name)), 2)
+    core.raise(("sanitize_name: name expected, got %s"):format(type(name)))
   end
   replacement = replacement == nil and "" or replacement
   if type(replacement) ~= "string" then
-    error(("sanitize_name: string expected as the replacement, got %s"):format(type(replacement)), 2)
+    core.raise(("sanitize_name: string expected as the replacement, got %s"):format(type(replacement)))
   end
   if replacement:find("[^A-Za-z0-9_.]") then
-    error(("sanitize_name: the replacement '%s' is itself no valid name"):format(replacement), 2)
+    core.raise(("sanitize_name: the replacement '%s' is itself no valid name"):format(replacement))
   end
   return (name:gsub("[^A-Za-z0-9_.]", replacement))
+end
+
+for _, functions in ipairs { ebpf, asm, btf, features, link, wait } do
+  table.insert(core.public, functions)
+end
+for _, methods in pairs(core.methods) do
+  table.insert(core.public, methods)
 end
 
 return ebpf

@@ -100,13 +100,7 @@ local function forget_overridden(fields, overrides, options)
   end
 end
 
--- Wrong options are the caller's, two functions up.
-local function pass_on(ok, ...)
-  if not ok then
-    error((...), 3)
-  end
-  return ...
-end
+local type_of = core.methods.program.type
 
 --- program:attach([options]): attaches the program to what its section names, as libbpf does: "raw_tp/NAME",
 --- "tp/GROUP/NAME", "xdp". What the section leaves open is told by the options, which also override it; they are
@@ -118,9 +112,9 @@ end
 ---@return integer? errno
 local function attach(program, options)
   if options ~= nil and type(options) ~= "table" then
-    error(("bad argument #1 to 'attach' (table expected, got %s)"):format(type(options)), 2)
+    core.refuse(1, ("table expected, got %s"):format(type(options)))
   end
-  local kind, message, errno = program:type()
+  local kind, message, errno = type_of(program)
   if not kind then
     return nil, message, errno
   end
@@ -146,11 +140,11 @@ local function attach(program, options)
     end
   end
   if fields.program ~= nil then
-    error("bad argument #1 to 'attach' (the program is the one attached, not an option)", 2)
+    core.refuse(1, "the program is the one attached, not an option")
   end
   fields.program = program
   local attached
-  attached, message, errno = pass_on(pcall(attacher.open, fields))
+  attached, message, errno = attacher.open(fields)
   return attached, message, errno
 end
 

@@ -5,6 +5,7 @@
 -- attached: it cannot be pinned, and detaches by detach() and close() in the process that made it. When it is collected
 -- or the process ends, the program stays attached.
 local core = require "ebpf.core"
+local pass = require("ebpf.argument").pass
 
 local link = {}
 
@@ -108,7 +109,7 @@ local function with_socket(attach)
   return function(options)
     local socket = type(options) == "table" and options.socket
     if type(socket) ~= "userdata" and type(socket) ~= "table" then
-      return attach(options)
+      return pass(attach(options))
     end
     local copy = {}
     for key, value in pairs(options) do
@@ -123,7 +124,7 @@ local function with_socket(attach)
         break
       end
     end
-    return attach(copy)
+    return pass(attach(copy))
   end
 end
 

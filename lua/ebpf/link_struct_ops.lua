@@ -1,5 +1,6 @@
 --- Links of struct_ops maps: what keeps a struct of programs registered in the place of the kernel's functions.
 local core = require "ebpf.core"
+local pass = require("ebpf.argument").pass
 local struct_ops = require "ebpf.struct_ops"
 
 local link = {}
@@ -12,6 +13,9 @@ local gone = { [core.errno.ENOENT] = true, [core.errno.EINPROGRESS] = true }
 --- What has the methods of a Link for a map of the section ".struct_ops", which the kernel has no link for. The struct
 --- stays registered, also when the process ends, until detach() or close() is called.
 local Registration = {}
+local registration = { __index = Registration, __name = "ebpf.registration" }
+
+table.insert(core.public, Registration)
 
 local function closed()
   return nil, "link is closed", EBADF
@@ -22,6 +26,7 @@ local function refused(self, what, why)
 end
 
 function Registration:detach()
+  core.check_self(self, registration)
   if not self.map then
     return closed()
   end
@@ -33,6 +38,7 @@ function Registration:detach()
 end
 
 function Registration:close()
+  core.check_self(self, registration)
   local map = self.map
   self.map = nil
   if map then
@@ -43,10 +49,12 @@ function Registration:close()
 end
 
 function Registration:is_closed()
+  core.check_self(self, registration)
   return self.map == nil
 end
 
 function Registration:fd()
+  core.check_self(self, registration)
   if not self.map then
     return closed()
   end
@@ -54,6 +62,7 @@ function Registration:fd()
 end
 
 function Registration:info()
+  core.check_self(self, registration)
   if not self.map then
     return closed()
   end
@@ -65,6 +74,7 @@ function Registration:info()
 end
 
 function Registration:update()
+  core.check_self(self, registration)
   if not self.map then
     return closed()
   end
@@ -72,6 +82,7 @@ function Registration:update()
 end
 
 function Registration:pin()
+  core.check_self(self, registration)
   if not self.map then
     return closed()
   end
@@ -79,17 +90,19 @@ function Registration:pin()
 end
 
 function Registration:unpin()
+  core.check_self(self, registration)
   if not self.map then
     return closed()
   end
   return true
 end
 
-function Registration.is_pinned()
+function Registration:is_pinned()
+  core.check_self(self, registration)
   return false
 end
 
-local registration = { __index = Registration, __name = "ebpf.registration", __close = Registration.close }
+registration.__close = Registration.close
 
 function registration:__tostring()
   return ('struct_ops link "%s" %s'):format(self.name, self.map and "#" .. self.map:fd() or "(closed)")
@@ -108,22 +121,22 @@ local fields = { map = true }
 ---@return integer? errno EEXIST: another one of that name is registered
 function link.struct_ops(options)
   if type(options) ~= "table" then
-    error(("bad argument #1 to 'struct_ops' (table expected, got %s)"):format(type(options)), 2)
+    core.refuse(1, ("table expected, got %s"):format(type(options)))
   end
   for field in pairs(options) do
     if not fields[field] then
-      error(("bad argument #1 to 'struct_ops' (unknown struct_ops option '%s')"):format(tostring(field)), 2)
+      core.refuse(1, ("unknown struct_ops option '%s'"):format(tostring(field)))
     end
   end
   local map = options.map
-  if not pcall(core.methods.map.is_closed, map) then
-    error("bad argument #1 to 'struct_ops' (field 'map': Map of type struct_ops expected)", 2)
+  if not core.is_handle(map, "ebpf.map") then
+    core.refuse(1, "field 'map': Map of type struct_ops expected")
   end
   local abi, message, errno = map:abi()
   if not abi then
     return nil, message, errno
   elseif abi.type ~= "struct_ops" then
-    error("bad argument #1 to 'struct_ops' (field 'map': Map of type struct_ops expected)", 2)
+    core.refuse(1, "field 'map': Map of type struct_ops expected")
   end
   if struct_ops.has_links(map) then
     return core.attach_struct_ops { map = map }
@@ -145,10 +158,10 @@ end
 -- A struct_ops link gets another map instead of another program.
 local update = core.methods.link.update
 function core.methods.link:update(program)
-  if pcall(core.methods.map.is_closed, program) then
-    return core.update_struct_ops(self, program)
+  if core.is_handle(program, "ebpf.map") then
+    return pass(core.update_struct_ops(self, program))
   end
-  return update(self, program)
+  return pass(update(self, program))
 end
 
 -- A program is registered with the others of its struct.

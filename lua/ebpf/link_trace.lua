@@ -1,5 +1,6 @@
 --- Links of programs that trace the kernel: the functions of `ebpf.link` for them, and how prog:attach() calls those.
 local core = require "ebpf.core"
+local pass = require("ebpf.argument").pass
 
 local link = {}
 
@@ -33,10 +34,10 @@ link.tracepoint = core.attach_tracepoint
 ---@field maxactive integer? of kretprobes: how many calls may be under way; goes by tracefs
 ---@field mode? "perf"|"tracefs" nil: by the perf PMU, or where the kernel has none (before Linux 4.17) by tracefs
 
--- A copy of the options with some fields set, or an error at the caller's caller.
-local function with(what, options, fields)
+-- A copy of the options with some fields set.
+local function with(options, fields)
   if type(options) ~= "table" then
-    error(("bad argument #1 to '%s' (table expected, got %s)"):format(what, type(options)), 3)
+    core.refuse(1, ("table expected, got %s"):format(type(options)))
   end
   local copy = {}
   for key, value in pairs(options) do
@@ -55,7 +56,7 @@ link.kprobe = core.attach_kprobe
 ---@param options ebpf.KprobeOptions
 ---@return ebpf.Link?, string?, integer?
 function link.kretprobe(options)
-  return core.attach_kprobe(with("kretprobe", options, { retprobe = true }))
+  return pass(core.attach_kprobe(with(options, { retprobe = true })))
 end
 
 --- Runs the program where a system call begins, or with `retprobe` ends: a kprobe on the function that the kernel of
@@ -75,15 +76,15 @@ local found_by_name = { "symbol", "address", "offset" } -- what a kprobe has in 
 ---@return string? message
 ---@return integer? errno
 function link.ksyscall(options)
-  local fields = with("ksyscall", options, { name = false })
+  local fields = with(options, { name = false })
   for _, field in ipairs(found_by_name) do
     if fields[field] ~= nil then
-      error(("bad argument #1 to 'ksyscall' (unknown ksyscall field '%s')"):format(field), 2)
+      core.refuse(1, ("unknown ksyscall field '%s'"):format(field))
     end
   end
   local name = options.name
   if type(name) ~= "string" then
-    error("bad argument #1 to 'ksyscall' (field 'name': string expected)", 2)
+    core.refuse(1, "field 'name': string expected")
   end
   fields.name = nil
   -- Since Linux 4.17 most architectures have functions of their own; others, and older kernels, sys_NAME.
@@ -103,7 +104,7 @@ end
 ---@param options ebpf.KsyscallOptions
 ---@return ebpf.Link?, string?, integer?
 function link.kretsyscall(options)
-  return link.ksyscall(with("kretsyscall", options, { retprobe = true }))
+  return pass(link.ksyscall(with(options, { retprobe = true })))
 end
 
 --- Runs the program where any of many functions of the kernel begins or, with `retprobe`, returns; both when its

@@ -1,6 +1,7 @@
 --- Links of programs that trace user space: the functions of `ebpf.link` for uprobes and statically defined tracepoints
 -- (USDT), and how prog:attach() calls them.
 local core = require "ebpf.core"
+local pass = require("ebpf.argument").pass
 local map = require "ebpf.map"
 local trace = require "ebpf.link_trace"
 
@@ -8,35 +9,34 @@ local EINVAL, ENOENT, ENOSPC = core.errno.EINVAL, core.errno.ENOENT, core.errno.
 
 local link = {}
 
--- Raises at the caller of the function that is called `what`: wrong options are the caller's.
-local function wrong(what, words, ...)
-  error(("bad argument #1 to '%s' (%s)"):format(what, words:format(...)), 4)
+local function wrong(words, ...)
+  core.refuse(1, words:format(...))
 end
 
 -- A copy of the options, all of whose names are known and of the right types.
 local function checked(what, options, known)
   if type(options) ~= "table" then
-    wrong(what, "table expected, got %s", type(options))
+    wrong("table expected, got %s", type(options))
   end
   local copy = {}
   for key, value in pairs(options) do
     local kinds = known[key]
     if not kinds then
-      wrong(what, "unknown %s field '%s'", what, tostring(key))
+      wrong("unknown %s field '%s'", what, tostring(key))
     elseif not kinds:find(type(value), 1, true) then
-      wrong(what, "field '%s': %s expected", tostring(key), kinds)
+      wrong("field '%s': %s expected", tostring(key), kinds)
     end
     copy[key] = value
   end
-  if not pcall(core.methods.program.is_closed, copy.program) then
-    wrong(what, "field 'program': Program expected")
+  if not core.is_handle(copy.program, "ebpf.program") then
+    wrong("field 'program': Program expected")
   elseif copy.path == nil then
-    wrong(what, "field 'path': string expected")
+    wrong("field 'path': string expected")
   elseif copy.pid and not (copy.pid >= 0 and copy.pid < 2 ^ 31 and copy.pid % 1 == 0) then
-    wrong(what, "field 'pid': the number of a process expected, 0 for this one")
+    wrong("field 'pid': the number of a process expected, 0 for this one")
   elseif copy.offset and not (type(copy.offset) == "table" or copy.offset >= 0 and copy.offset < 2 ^ 53
     and copy.offset % 1 == 0) then
-    wrong(what, "field 'offset': bytes expected")
+    wrong("field 'offset': bytes expected")
   end
   return copy
 end
@@ -126,9 +126,9 @@ local uprobe_fields = {
 local function uprobe(what, given)
   local options = checked(what, given, uprobe_fields)
   if options.symbol and options.address then
-    wrong(what, "field 'symbol': a function or else an address expected")
+    wrong("field 'symbol': a function or else an address expected")
   elseif not (options.symbol or options.address or options.offset) then
-    wrong(what, "field 'symbol': a function, an address or an offset expected")
+    wrong("field 'symbol': a function, an address or an offset expected")
   end
   local path, message, errno = core.find_exe(options.path, options.pid)
   if not path then
@@ -152,7 +152,7 @@ end
 ---@return string? message
 ---@return integer? errno ENOENT: no such file or function; ENOTUNIQ: there are several
 function link.uprobe(options)
-  return uprobe("uprobe", options)
+  return pass(uprobe("uprobe", options))
 end
 
 --- Runs the program where a function of an executable or a library returns.
@@ -164,7 +164,7 @@ function link.uretprobe(options)
     copy[key] = value
   end
   copy.retprobe = true
-  return uprobe("uretprobe", type(options) == "table" and copy or options)
+  return pass(uprobe("uretprobe", type(options) == "table" and copy or options))
 end
 
 --- Runs the program where any of many functions of one file begins or, with `retprobe`, returns; both when its section
@@ -214,11 +214,11 @@ function link.uprobe_multi(options)
   options = checked("uprobe_multi", options, uprobe_multi_fields)
   if options.symbols and options.pattern or options.pattern and options.offsets
     or not (options.symbols or options.pattern or options.offsets) then
-    error("bad argument #1 to 'uprobe_multi' (field 'symbols': either symbols, a pattern or offsets expected)", 2)
+    wrong("field 'symbols': either symbols, a pattern or offsets expected")
   end
   for i, symbol in ipairs(options.symbols or {}) do
     if type(symbol) ~= "string" then
-      error(("bad argument #1 to 'uprobe_multi' (field 'symbols': string expected at %d)"):format(i), 2)
+      wrong("field 'symbols': string expected at %d", i)
     end
   end
   local path, message, errno = core.find_exe(options.path, options.pid)
@@ -234,11 +234,11 @@ function link.uprobe_multi(options)
       return failed(options, "uprobe_multi", message, errno)
     end
   end
-  return core.attach_uprobe_multi {
+  return pass(core.attach_uprobe_multi {
     program = options.program, path = path, offsets = offsets, ref_ctr_offsets = options.ref_ctr_offsets,
     cookies = options.cookies, pid = options.pid, retprobe = options.retprobe,
     title = ("%s:%s"):format(path, options.pattern or options.symbols and options.symbols[1] or #offsets .. " places"),
-  }
+  })
 end
 
 -- The maps of <bpf/usdt.bpf.h>, by the programs they were loaded with, and by their names, of which the kernel keeps
@@ -491,12 +491,12 @@ function link.usdt(options)
   options = checked("usdt", options, usdt_fields)
   for _, field in ipairs { "provider", "name" } do
     if not options[field] then
-      error(("bad argument #1 to 'usdt' (field '%s': string expected)"):format(field), 2)
+      wrong("field '%s': string expected", field)
     end
   end
   for _, field in ipairs { "specs", "ips" } do
-    if options[field] and not pcall(core.methods.map.is_closed, options[field]) then
-      error(("bad argument #1 to 'usdt' (field '%s': Map expected)"):format(field), 2)
+    if options[field] and not core.is_handle(options[field], "ebpf.map") then
+      wrong("field '%s': Map expected", field)
     end
   end
   local path, message, errno = core.find_exe(options.path, options.pid)

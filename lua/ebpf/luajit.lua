@@ -45,6 +45,9 @@ local methods, map_metatable = core.methods.map, core.map_metatable
 local c_get, c_put, c_iterate = core.calls.get, core.calls.put, core.calls.iterate
 local walk_batches = core.calls.walk_batches
 
+-- What they are called by users: a tail call leaves nothing of the functions below.
+table.insert(core.public, { get = c_get, put = c_put, iterate = c_iterate })
+
 --- Whether a number is a natural one that a field of that maximum holds.
 local function is_natural(n, max)
   return n >= 0 and n <= EXACT_MAX and n <= tonumber(max) and n % 1 == 0

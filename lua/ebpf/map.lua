@@ -2,8 +2,11 @@
 --- Lua.
 local core = require "ebpf.core"
 local abi = require "ebpf.abi"
+local argument = require "ebpf.argument"
 local struct_ops = require "ebpf.struct_ops"
 require "ebpf.luajit" -- replaces get and put where that pays
+
+local pass = argument.pass
 
 local map = {}
 
@@ -119,7 +122,7 @@ end
 ---@return string? message
 ---@return integer? errno
 function methods:get_sum(key)
-  local sum, message, errno = self:get_integer_sum(key)
+  local sum, message, errno = methods.get_integer_sum(self, key)
   if sum ~= false then
     return sum, message, errno
   end
@@ -135,10 +138,7 @@ function methods:get_sum(key)
   return sum
 end
 
---- Puts the contents of a spec into a map. Strings are taken as bytes, unless functions of the spec encode them; in a
--- map that holds maps or programs they are names, which `resolve` turns into a Map or Program.
--- @return true, or nil, message, errno
-function map.fill(target, spec, resolve)
+local function put_contents(target, spec, resolve)
   for _, entry in ipairs(spec.contents or {}) do
     local key, value = entry[1], entry[2]
     local put = target.put
@@ -158,6 +158,17 @@ function map.fill(target, spec, resolve)
     end
   end
   return true
+end
+
+--- Puts the contents of a spec into a map. Strings are taken as bytes, unless functions of the spec encode them; in a
+-- map that holds maps or programs they are names, which `resolve` turns into a Map or Program.
+-- @return true, or nil, message, errno
+function map.fill(target, spec, resolve)
+  local called, ok, message, errno = pcall(put_contents, target, spec, resolve)
+  if not called then
+    argument.relay(1, ("contents of map '%s': "):format(tostring(spec.name or "")), ok)
+  end
+  return ok, message, errno
 end
 
 local function has_flag(flags, flag)
@@ -219,7 +230,7 @@ local function create(spec, handles, token)
   end
   new:close()
   if not called then
-    error(ok, 0)
+    argument.relay(1, nil, ok)
   end
   return nil, message, errno
 end
@@ -341,33 +352,33 @@ local new_options = { pin_path = true, token = true }
 ---@return true? reopened when it was there already, pinned by its name
 function map.new(spec, options, handles)
   if options then
-    abi.check_fields("new_map options", options, new_options)
-    if options.token ~= nil and not pcall(core.methods.token.is_closed, options.token) then
-      error("new_map: option 'token': Token expected", 2)
+    abi.check_fields(2, "new_map options", options, new_options)
+    if options.token ~= nil and not core.is_handle(options.token, "ebpf.token") then
+      core.raise("new_map: option 'token': Token expected")
     end
   end
   if type(spec) ~= "table" or spec.pinning == nil or spec.pinning == "none" then
-    return create(spec, handles, options and options.token)
+    return pass(create(spec, handles, options and options.token))
   end
   if spec.pinning ~= "by_name" then
-    error(("new_map: pinning must be 'none' or 'by_name', not '%s'"):format(tostring(spec.pinning)), 2)
+    core.raise(("new_map: pinning must be 'none' or 'by_name', not '%s'"):format(tostring(spec.pinning)))
   end
   if not (options and options.pin_path) then
-    error(("new_map: map '%s' is pinned by name: pin_path is missing"):format(tostring(spec.name)), 2)
+    core.raise(("new_map: map '%s' is pinned by name: pin_path is missing"):format(tostring(spec.name)))
   end
   if not spec.name or spec.name == "" then
-    error("new_map: a map that is pinned by name needs a name", 2)
+    core.raise("new_map: a map that is pinned by name needs a name")
   end
-  return open_or_create(spec, options, handles)
+  return pass(open_or_create(spec, options, handles))
 end
 
 local open_fields = { key = true, value = true, int64 = true, read_only = true, write_only = true }
 
 --- Splits options into what the map must be like and how it is opened.
-local function split(what, options)
+local function split(options)
   local wanted, open = {}, {}
   if options ~= nil and type(options) ~= "table" then
-    error(("bad argument #2 to '%s' (table expected, got %s)"):format(what, type(options)), 3)
+    core.refuse(2, ("table expected, got %s"):format(type(options)))
   end
   for field, value in pairs(options or {}) do
     if open_fields[field] then
@@ -376,7 +387,7 @@ local function split(what, options)
       wanted[field] = value
     end
   end
-  return abi.map(wanted), open
+  return abi.map_of_argument(2, wanted), open
 end
 
 local function checked(found, message, errno, wanted)
@@ -400,7 +411,7 @@ end
 ---@return string? message
 ---@return integer? errno
 function map.load_pinned(path, options)
-  local wanted, open = split("load_pinned_map", options)
+  local wanted, open = split(options)
   local found, message, errno = core.load_pinned_map(path, open)
   return checked(found, message, errno, wanted)
 end
@@ -412,7 +423,7 @@ end
 ---@return string? message
 ---@return integer? errno
 function map.from_id(id, options)
-  local wanted, open = split("map_from_id", options)
+  local wanted, open = split(options)
   local found, message, errno = core.map_from_id(id, open)
   return checked(found, message, errno, wanted)
 end
@@ -426,7 +437,7 @@ end
 ---@return string? message
 ---@return integer? errno
 function map.from_fd(fd, options)
-  local wanted, open = split("map_from_fd", options)
+  local wanted, open = split(options)
   local found, message, errno = core.map_from_fd(fd, open)
   return checked(found, message, errno, wanted)
 end
@@ -438,7 +449,7 @@ function map.ids_by(next_id)
     local message
     id, message = next_id(id)
     if message then
-      error(message, 2)
+      core.raise(message)
     end
     return id
   end

@@ -67,11 +67,11 @@ local function check_options(options)
     return wait.default
   end
   if type(options) ~= "table" then
-    error(("bad argument #1 to 'samples' (table expected, got %s)"):format(type(options)), 3)
+    core.refuse(1, ("table expected, got %s"):format(type(options)))
   end
   for name in pairs(options) do
     if name ~= "wait" then
-      error(("bad argument #1 to 'samples' (unknown field '%s')"):format(tostring(name)), 3)
+      core.refuse(1, ("unknown field '%s'"):format(tostring(name)))
     end
   end
   local waiter = options.wait
@@ -80,7 +80,7 @@ local function check_options(options)
   end
   local meta = getmetatable(waiter)
   if type(waiter) ~= "function" and not (type(meta) == "table" and meta.__call) then
-    error("bad argument #1 to 'samples' (field 'wait': function expected)", 3)
+    core.refuse(1, "field 'wait': function expected")
   end
   return waiter
 end
@@ -89,6 +89,7 @@ end
 ---@param methods table
 function reader.extend(methods)
   local close, flush_and_close = methods.close, methods.flush_and_close
+  local available, is_closed, read = methods.available, methods.is_closed, methods.read
 
   --- Iterates over samples as they come. Between them it waits by `options.wait` (see
   -- ebpf.wait); it ends when that returns false or nil, or when the reader is closed. Raises when
@@ -99,8 +100,9 @@ function reader.extend(methods)
   ---@return string? message
   ---@return integer? errno
   function methods:samples(options)
+    is_closed(self) -- raises when it is no reader
     local waiter = check_options(options)
-    local step, message, errno = self:available()
+    local step, message, errno = available(self)
     if not step then
       return nil, message, errno
     end
@@ -121,10 +123,10 @@ function reader.extend(methods)
   ---@return any? sample
   ---@return string? # "timeout" when there is none now, "closed", or what went wrong
   function methods:receive()
-    if self:is_closed() then
+    if is_closed(self) then
       return nil, "closed"
     end
-    local sample, message = self:read()
+    local sample, message = read(self)
     if sample ~= nil then
       return sample
     end
@@ -132,12 +134,14 @@ function reader.extend(methods)
   end
 
   function methods:close()
+    is_closed(self)
     wait.wake(self)
     return close(self)
   end
 
   if flush_and_close then
     function methods:flush_and_close()
+      is_closed(self)
       wait.wake(self)
       return flush_and_close(self)
     end

@@ -1,6 +1,7 @@
 --- Object files before they meet the kernel: what maps and programs they define, as plain tables that can be edited,
 --- copied and printed. Reading them needs no privilege, and any kernel or none.
 local core = require "ebpf.core"
+local pass = require("ebpf.argument").pass
 local sorted_names = require "ebpf.sorted_names"
 local struct_ops = require "ebpf.struct_ops"
 local variable = require "ebpf.variable"
@@ -37,6 +38,7 @@ local spec = {}
 ---@field autocreate boolean? false: created only when this is set to true, or the map is replaced (a section of
 ---struct_ops that begins with "?"). Programs may refer to it where they never come, as behind a constant that is false
 local MapSpec = {}
+local map_spec = { __index = MapSpec, __name = "ebpf.MapSpec" }
 
 --- A program to be loaded. Loading never changes it.
 ---@class ebpf.ProgramSpec
@@ -56,6 +58,7 @@ local MapSpec = {}
 ---@field flags integer BPF_F_* of BPF_PROG_LOAD
 ---@field autoload boolean false: loaded only when asked for by name (the section begins with "?" or is unknown)
 local ProgramSpec = {}
+local program_spec = { __index = ProgramSpec, __name = "ebpf.ProgramSpec" }
 
 --- What an object file defines.
 ---@class ebpf.CollectionSpec
@@ -70,10 +73,14 @@ local ProgramSpec = {}
 ---@field byte_order "little"|"big"
 ---@field types ebpf.Btf? of the object, when it was compiled with -g; copies share them
 local CollectionSpec = {}
+local collection_spec = { __index = CollectionSpec, __name = "ebpf.CollectionSpec" }
 
 spec.MapSpec = MapSpec
 spec.ProgramSpec = ProgramSpec
 spec.CollectionSpec = CollectionSpec
+for _, class in ipairs { MapSpec, ProgramSpec, CollectionSpec } do
+  table.insert(core.public, class)
+end
 
 -- Tables are copied all the way down; instructions copy themselves; whatever else is a value or a shared object (a map
 -- put into contents, functions of a codec). `seen` keeps what is one table one table.
@@ -99,18 +106,21 @@ end
 --- stand in `contents` as objects stay the same objects.
 ---@return ebpf.MapSpec
 function MapSpec:copy()
+  core.check_self(self, map_spec)
   return deep_copy(self, {})
 end
 
 --- A copy that shares nothing with the original.
 ---@return ebpf.ProgramSpec
 function ProgramSpec:copy()
+  core.check_self(self, program_spec)
   return deep_copy(self, {})
 end
 
 --- A copy that shares nothing with the original.
 ---@return ebpf.CollectionSpec
 function CollectionSpec:copy()
+  core.check_self(self, collection_spec)
   local copy = deep_copy(self, {})
   for name, instructions in pairs(copy.functions or {}) do
     copy.functions[name] = instructions:copy()
@@ -122,23 +132,17 @@ local function number(value)
   return type(value) == "number" and ("%d"):format(value) or tostring(value)
 end
 
-local map_spec = { __index = MapSpec, __name = "ebpf.MapSpec" }
-
 -- hash "events" (key_size=4, value_size=8, max_entries=1024, flags=0)
 function map_spec:__tostring()
   return ('%s "%s" (key_size=%s, value_size=%s, max_entries=%s, flags=%s)'):format(self.type, self.name,
     number(self.key_size), number(self.value_size), number(self.max_entries), number(self.flags))
 end
 
-local program_spec = { __index = ProgramSpec, __name = "ebpf.ProgramSpec" }
-
 -- xdp "count" (section="xdp", 23 instructions)
 function program_spec:__tostring()
   return ('%s "%s" (section="%s", %d instructions)'):format(self.type, self.name, tostring(self.section),
     #self.instructions)
 end
-
-local collection_spec = { __index = CollectionSpec, __name = "ebpf.CollectionSpec" }
 
 -- Each spec of a table on a line of its own, in the order of their names.
 local function list(lines, kind, specs)
@@ -201,7 +205,7 @@ end
 ---@return string? message
 ---@return integer? errno ENOEXEC for what is no object file this library understands, else of open(2) and read(2)
 function spec.load(path)
-  return finish(core.load_object(path))
+  return pass(finish(core.load_object(path)))
 end
 
 --- The same for an object file in memory.
@@ -211,7 +215,7 @@ end
 ---@return string? message
 ---@return integer? errno
 function spec.parse(bytes, name)
-  return finish(core.parse_object(bytes, name))
+  return pass(finish(core.parse_object(bytes, name)))
 end
 
 return spec

@@ -50,7 +50,7 @@ end
 
 --- Raises for a spec that cannot be.
 local function refuse(spec, wrong, ...)
-  error(("bad argument #1 to 'load' (map '%s': %s)"):format(tostring(spec.name), wrong:format(...)), 0)
+  core.refuse(1, ("map '%s': %s"):format(tostring(spec.name), wrong:format(...)))
 end
 
 --- The bytes that the members are written over.
@@ -66,7 +66,7 @@ local function base_of(spec, size)
 end
 
 local function is_program(value)
-  return type(value) == "userdata" and pcall(core.methods.program.is_closed, value)
+  return core.is_handle(value, "ebpf.program")
 end
 
 --- What the spec has for the members that are pointers: names of programs, or Programs.

@@ -21,6 +21,9 @@ symbols.kernel = core.read_kernel_symbols
 ---@field private exes table
 local ProcessSymbols = {}
 ProcessSymbols.__index = ProcessSymbols
+ProcessSymbols.__name = "ebpf.ProcessSymbols"
+
+table.insert(core.public, ProcessSymbols)
 
 --- Reads what a process has mapped. What it maps later is found as well.
 ---@param pid integer 0: the caller
@@ -68,6 +71,7 @@ end
 ---@return integer? offset bytes into the function; without a name, into the file
 ---@return string? path the file, or "[vdso]" and the like; nil: nothing is mapped there
 function ProcessSymbols:find(address)
+  core.check_self(self, ProcessSymbols)
   address = tonumber(address)
   if not address or address < 0 then
     return nil
@@ -93,6 +97,7 @@ end
 
 --- Closes the files. What is asked for later opens them again.
 function ProcessSymbols:close()
+  core.check_self(self, ProcessSymbols)
   for path, exe in pairs(self.exes) do
     if exe then
       exe:close()

@@ -89,7 +89,7 @@ end
 ---@return integer? errno
 function system.pins(directory)
   if directory ~= nil and type(directory) ~= "string" then
-    error(("bad argument #1 to 'pins' (string expected, got %s)"):format(type(directory)), 2)
+    core.refuse(1, ("string expected, got %s"):format(type(directory)))
   end
   local pins = { maps = {}, programs = {}, links = {}, btfs = {}, unreadable = 0 }
   for _, point in ipairs(directory and { directory } or bpf_mounts()) do

@@ -1,5 +1,6 @@
 --- C types: what keys, values and samples are made of, with no code generated.
 local core = require "ebpf.core"
+local pass = require("ebpf.argument").pass
 
 local types = {}
 
@@ -48,11 +49,11 @@ function types.type(declaration, from)
       return declaration
     end
     if type(declaration) ~= "string" then
-      error(("bad argument #1 to 'type' (C declaration expected, got %s)"):format(type(declaration)), 2)
+      core.refuse(1, ("C declaration expected, got %s"):format(type(declaration)))
     end
     local compiled, message = core.compile_type(declaration)
     if not compiled then
-      error(("bad argument #1 to 'type' (%s)"):format(message), 2)
+      core.refuse(1, message)
     end
     return compiled
   end
@@ -63,7 +64,7 @@ function types.type(declaration, from)
       return nil, "find a type: the object has no BTF: compile it with -g", core.errno.ENOENT
     end
   end
-  return core.find_type(declaration, btf)
+  return pass(core.find_type(declaration, btf))
 end
 
 --- From the byte order of the network to this machine's, and back, which is the same. The number is one of 16, 32 or

@@ -26,19 +26,20 @@ local RDONLY_PROG = 128 -- BPF_F_RDONLY_PROG
 ---@field place ebpf.VariablePlace
 ---@field maps table<string, ebpf.MapSpec> those of the collection spec
 local VariableSpec = {}
+local spec_mt = { __index = VariableSpec, __name = "ebpf.VariableSpec" }
 
---- The map spec of the section, and the bytes in it; raises for the caller of the caller.
+--- The map spec of the section, and the bytes in it.
 local function section_of(self)
   local place = self.place
   local map = self.maps[place.section]
   if not map then
-    error(('variable "%s": the spec has no map "%s" any more'):format(place.name, place.section), 3)
+    core.raise(('variable "%s": the spec has no map "%s" any more'):format(place.name, place.section))
   end
   local entry = map.contents and map.contents[1]
   local bytes = entry and entry[2] or ("\0"):rep(map.value_size)
   if type(bytes) ~= "string" or place.offset + place.size > #bytes then
-    error(('variable "%s": the contents of map "%s" are not the bytes of the section'):format(place.name,
-      place.section), 3)
+    core.raise(('variable "%s": the contents of map "%s" are not the bytes of the section'):format(place.name,
+      place.section))
   end
   return map, bytes
 end
@@ -46,6 +47,7 @@ end
 --- The initial value.
 ---@return any
 function VariableSpec:get()
+  core.check_self(self, spec_mt)
   local _, bytes = section_of(self)
   local place = self.place
   return (core.unpack_variable(bytes:sub(place.offset + 1, place.offset + place.size), place.size, place.type))
@@ -55,12 +57,10 @@ end
 ---@param value any raises when it does not fit the type
 ---@return true
 function VariableSpec:set(value)
+  core.check_self(self, spec_mt)
   local map, bytes = section_of(self)
   local place = self.place
-  local packed, new = pcall(core.pack_variable, value, place.size, place.type)
-  if not packed then
-    error(("bad argument #1 to 'set' (%s)"):format(tostring(new):match("%((.*)%)$") or tostring(new)), 2)
-  end
+  local new = core.pack_variable(value, place.size, place.type)
   map.contents = { { 0, bytes:sub(1, place.offset) .. new .. bytes:sub(place.offset + place.size + 1) } }
   if place.kconfig then
     place.given = true
@@ -71,28 +71,32 @@ end
 --- In bytes.
 ---@return integer
 function VariableSpec:size()
+  core.check_self(self, spec_mt)
   return self.place.size
 end
 
 ---@return string
 function VariableSpec:name()
+  core.check_self(self, spec_mt)
   return self.place.name
 end
 
 --- The section, which is also the name of its map: ".data", ".rodata.own".
 ---@return string
 function VariableSpec:section()
+  core.check_self(self, spec_mt)
   return self.place.section
 end
 
 --- Whether it can be set only here, before loading.
 ---@return boolean
 function VariableSpec:is_constant()
+  core.check_self(self, spec_mt)
   local map = self.maps[self.place.section]
   return map ~= nil and (map.freeze == true or (map.flags or 0) % (2 * RDONLY_PROG) >= RDONLY_PROG)
 end
 
-local spec_mt = { __index = VariableSpec, __name = "ebpf.VariableSpec" }
+table.insert(core.public, VariableSpec)
 
 -- variable "count" (section=".bss", size=8)
 function spec_mt:__tostring()
@@ -147,28 +151,34 @@ end
 
 --- What stands for a variable whose map cannot be mapped: it has the same methods and tells why.
 local Unmapped = {}
+local unmapped_mt = { __index = Unmapped, __name = "ebpf.Variable" }
 
 function Unmapped:get()
+  core.check_self(self, unmapped_mt)
   return nil, ('get variable "%s": %s'):format(self.place.name, self.message), self.errno
 end
 
 function Unmapped:set()
+  core.check_self(self, unmapped_mt)
   return nil, ('set variable "%s": %s'):format(self.place.name, self.message), self.errno
 end
 
 function Unmapped:size()
+  core.check_self(self, unmapped_mt)
   return self.place.size
 end
 
 function Unmapped:name()
+  core.check_self(self, unmapped_mt)
   return self.place.name
 end
 
 function Unmapped:is_constant()
+  core.check_self(self, unmapped_mt)
   return self.constant
 end
 
-local unmapped_mt = { __index = Unmapped, __name = "ebpf.Variable" }
+table.insert(core.public, Unmapped)
 
 function unmapped_mt:__tostring()
   return ('%s "%s" (%d bytes, not mapped)'):format(self.constant and "constant" or "variable", self.place.name,

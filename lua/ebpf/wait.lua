@@ -5,7 +5,15 @@
 -- loop. Write your own for a host that is not here. A reader that is closed by close() wakes who waits for it; one that
 -- goes out of scope as a to-be-closed variable does not.
 
+local core = require "ebpf.core"
+
 local wait = {}
+
+local function check(reader)
+  if not (core.is_handle(reader, "ebpf.perf_reader") or core.is_handle(reader, "ebpf.ring_reader")) then
+    core.refuse(1, ("reader expected, got %s"):format(type(reader)))
+  end
+end
 
 --- What to do when a reader is closed while somebody waits for it: reader -> function(reader).
 -- Event loops do not notice that an fd they watch is closed.
@@ -25,6 +33,7 @@ end
 ---@param reader ebpf.Reader
 ---@return boolean? # false or nil when the reader is closed
 function wait.block(reader)
+  check(reader)
   local ready, message = reader:poll()
   if ready == nil and not reader:is_closed() then
     error(message, 0)
@@ -40,6 +49,7 @@ end
 ---@param reader ebpf.Reader
 ---@return boolean
 function wait.yield(reader)
+  check(reader)
   return coroutine.yield(reader) ~= false
 end
 
@@ -59,6 +69,7 @@ end
 ---@param reader ebpf.Reader
 ---@return boolean
 function wait.cqueues(reader)
+  check(reader)
   local cqueues = require "cqueues"
   closing[reader] = function(closed)
     cqueues.cancel(closed:fd())
@@ -73,9 +84,10 @@ end
 ---@param reader ebpf.Reader
 ---@return boolean
 function wait.luv(reader)
+  check(reader)
   local co, is_main = coroutine.running()
   if not co or is_main then
-    error("ebpf.wait.luv must be used in a coroutine", 0)
+    core.raise("ebpf.wait.luv must be used in a coroutine")
   end
   local uv = require "luv"
   local poll = assert(uv.new_poll(reader:fd()))
@@ -133,6 +145,7 @@ end
 ---@param reader ebpf.Reader
 ---@return boolean
 function wait.ngx(reader)
+  check(reader)
   return look_again(reader, sleep_in_ngx)
 end
 
@@ -145,6 +158,7 @@ end
 ---@param reader ebpf.Reader
 ---@return boolean
 function wait.haproxy(reader)
+  check(reader)
   return look_again(reader, sleep_in_haproxy)
 end
 
@@ -178,6 +192,7 @@ end
 ---@param reader ebpf.Reader
 ---@return boolean
 function wait.copas(reader)
+  check(reader)
   require("copas").receive(new_socket(reader))
   return woken(reader)
 end
@@ -230,6 +245,7 @@ local hosts = {
 ---@param reader ebpf.Reader
 ---@return boolean?
 function wait.default(reader)
+  check(reader)
   local co, is_main = coroutine.running()
   if not co or is_main then
     return wait.block(reader)

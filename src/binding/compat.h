@@ -122,4 +122,6 @@ int compat_return_iterator(lua_State *L, int closing);
 
 #pragma GCC visibility pop
 
+#include "argument.h" /* in the place of functions of lauxlib.h */
+
 #endif

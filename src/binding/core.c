@@ -6,6 +6,7 @@
 
 /* What the Lua face puts together; see lua/ebpf/init.lua. */
 static void (*const rooms[])(lua_State *L) = {
+	argument_register,
 	insns_register,
 	object_spec_register,
 	struct_ops_register,
