@@ -401,7 +401,7 @@ describe("the list under traffic", function()
     support.wait_until(function()
       return support.read_file(output) ~= ""
     end, 120)
-    support.run { "kill", tostring(flood) }
+    support.stop(flood)
     support.sleep(0.1)
     local dropped = tonumber(support.read_file(output))
     assert.is_true(dropped and dropped > 1000, support.read_file(output))

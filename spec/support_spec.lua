@@ -39,6 +39,27 @@ describe("spec.support", function()
     end))
   end)
 
+  it("stops what that started, too", function()
+    local pid = support.start("sh -c 'sleep 1000 & sleep 1000; true'")
+    local function sleepers()
+      local found = {}
+      for id, process in pairs(support.processes()) do
+        found[#found + 1] = process.parent == pid and process.comm == "sleep" and id or nil
+      end
+      return found
+    end
+    assert.is_truthy(support.wait_until(function()
+      return #sleepers() == 2
+    end))
+    local started = sleepers()
+    support.stop(pid)
+    local left = support.processes()
+    for _, id in ipairs { pid, started[1], started[2] } do
+      assert.is_true(not left[id] or left[id].state == "Z")
+    end
+    support.stop(nil)
+  end)
+
   it("counts CPUs as nproc does", function()
     assert.equal(tonumber(support.check_run("nproc --all")), #support.possible_cpus())
     assert.is_true(#support.online_cpus() <= #support.possible_cpus())
@@ -131,6 +152,18 @@ describe("the runner of the suite", function()
       it("passes", function() debug.getregistry().kept = io.open("/etc/passwd") end)]])
     assert.equal("1 passed, 1 failed, 0 skipped", total)
     assert.truthy(output:find("1 x fd /etc/passwd", 1, true))
+  end)
+
+  it("fails for a process that a file leaves behind, and ends it", function()
+    local total, output = verdict([[
+      it("passes", function() os.execute("sleep 1000 >/dev/null 2>&1 &") end)]])
+    assert.equal("1 passed, 1 failed, 0 skipped", total)
+    local pid = tonumber(output:match("process (%d+) %(sleep%)"))
+    assert.is_truthy(pid, output)
+    assert.is_true(support.wait_until(function()
+      local process = support.processes()[pid]
+      return not process or process.state == "Z"
+    end))
   end)
 
   it("counts on the garbage collector for what only tests can reach", function()

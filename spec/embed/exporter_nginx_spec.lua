@@ -25,10 +25,7 @@ describe("the exporter in nginx", function()
   end)
 
   teardown(function()
-    support.run { "kill", tostring(pid) }
-    support.wait_until(function()
-      return not support.exists("/proc/" .. pid)
-    end)
+    support.stop(pid)
     support.run { "rm", "-r", pins }
   end)
 

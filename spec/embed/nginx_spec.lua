@@ -35,10 +35,7 @@ describe("the blocklist in nginx", function()
   end)
 
   teardown(function()
-    support.run { "kill", tostring(pid) }
-    support.wait_until(function()
-      return not support.exists("/proc/" .. pid)
-    end)
+    support.stop(pid)
     support.run { "rm", "-r", pins }
   end)
 

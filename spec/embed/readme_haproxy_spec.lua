@@ -54,10 +54,7 @@ describe("the recipe for HAProxy", function()
   end)
 
   teardown(function()
-    support.run { "kill", tostring(pid) }
-    support.wait_until(function()
-      return not support.exists("/proc/" .. pid)
-    end)
+    support.stop(pid)
   end)
 
   it("counts packets, and requests by port", function()

@@ -34,7 +34,7 @@ local function run(recipe, more)
     assert(printed, support.read_file(output))
   end
   assert.equal(("68\n"):rep(3), support.read_file(output))
-  support.check_run { "kill", tostring(pid) }
+  support.stop(pid)
 end
 
 describe("the recipe for", function()

@@ -47,10 +47,7 @@ describe("the recipe for nginx", function()
   end)
 
   teardown(function()
-    support.run { "kill", tostring(pid) }
-    support.wait_until(function()
-      return not support.exists("/proc/" .. pid)
-    end)
+    support.stop(pid)
   end)
 
   it("counts packets in all workers, and tells them", function()

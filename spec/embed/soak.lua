@@ -54,10 +54,7 @@ local function soak(name, lua, command)
     end
   end
   local requests, failed = finish()
-  support.run { "kill", tostring(pid) }
-  support.wait_until(function()
-    return not support.exists("/proc/" .. pid)
-  end)
+  support.stop(pid)
   support.run { "rm", "-r", pins }
   local flat = memory <= first_memory * 1.05 + 1024 and fds <= first_fds and failed == 0
   print(("%-8s %9d requests, %d failed; memory %d KiB, then %d KiB; files %d, then %d: %s")

@@ -24,10 +24,7 @@ describe("an nginx that is looked at", function()
   end)
 
   teardown(function()
-    support.run { "kill", tostring(pid) }
-    support.wait_until(function()
-      return not support.exists("/proc/" .. pid)
-    end)
+    support.stop(pid)
   end)
 
   local function logged(path)

@@ -49,10 +49,7 @@ scrape_configs:
     seen = tonumber(output:match('"value":%[[%d.]+,"(%d+)"%]'))
     return seen and seen >= least
   end, 60)
-  support.run { "kill", tostring(pid) }
-  support.wait_until(function()
-    return not support.exists("/proc/" .. pid)
-  end)
+  support.stop(pid)
   return seen
 end
 

@@ -262,7 +262,70 @@ function support.run_in_netns(name, command)
   return support.run(support.in_netns(name, command))
 end
 
---- A command in the background, killed at the end of the file if it is still there.
+--- All processes: {[id] = {parent = id, state = letter, comm = name}}.
+function support.processes()
+  local found = {}
+  for name in lfs.dir("/proc") do
+    local file = name:find("^%d+$") and io.open("/proc/" .. name .. "/stat", "rb")
+    local text = file and file:read("*a")
+    if file then
+      file:close()
+    end
+    -- The name may have blanks and parentheses itself. A process that has just ended has no text.
+    local comm, state, parent = (text or ""):match("^%d+ %((.*)%) (%a) (%d+)")
+    if comm then
+      found[tonumber(name)] = { parent = tonumber(parent), state = state, comm = comm }
+    end
+  end
+  return found
+end
+
+-- The process and those it started, as far as those between are still there.
+local function tree(root)
+  local processes, members = support.processes(), {}
+  for id in pairs(processes) do
+    local at = id
+    while at ~= root and processes[at] do
+      at = processes[at].parent
+    end
+    if at == root then
+      members[#members + 1] = id
+    end
+  end
+  return members
+end
+
+-- Those of the list that still run.
+local function running(members)
+  local processes, left = support.processes(), {}
+  for _, id in ipairs(members) do
+    if processes[id] and processes[id].state ~= "Z" then
+      left[#left + 1] = id
+    end
+  end
+  return left
+end
+
+local function signal(name, members)
+  if #members > 0 then
+    support.run(("kill -%s %s"):format(name, table.concat(members, " ")))
+  end
+end
+
+--- Ends a process with all that it started, which a signal to the process alone would leave: a shell in front of a
+-- server dies by itself. Those that do not go in time are killed.
+-- @param root its id as support.start() gave it; nil: it never started
+-- @param seconds how long they may take, 5 by default
+function support.stop(root, seconds)
+  local members = root and tree(root) or {}
+  signal("TERM", members)
+  support.wait_until(function()
+    return #running(members) == 0
+  end, seconds)
+  signal("KILL", running(members))
+end
+
+--- A command in the background, killed with all that it started at the end of the file if it is still there.
 -- @return its process id
 function support.start(command)
   local output = support.tmpdir() .. "/output"
@@ -271,7 +334,7 @@ function support.start(command)
     :format(support.quote("exec " .. command), output))
   local child = tonumber(text)
   giving_back(function()
-    support.run(("kill -KILL %d"):format(child))
+    signal("KILL", tree(child))
   end)
   return child, output
 end

@@ -1,5 +1,5 @@
 -- The helper busted loads (see .busted): compares the process and the system before and after every spec file,
--- and fails the file for what it left behind: open files, pins, mounts, network namespaces, control groups.
+-- and fails the file for what it left behind: open files, pins, mounts, network namespaces, control groups, processes.
 --
 -- In half of the files, chosen by name, nothing is closed at the end: collectgarbage() alone must clean up.
 local busted = require "busted"
@@ -59,6 +59,43 @@ local function snapshot()
   return set
 end
 
+-- The processes beside this one and those it is part of that see the mounts of this file: what it has started.
+local function companions()
+  local found, own = {}, lfs.symlinkattributes("/proc/self/ns/mnt").target
+  local processes = support.processes()
+  local above = tonumber(lfs.symlinkattributes("/proc/self").target)
+  while processes[above] do
+    above, processes[above] = processes[above].parent, nil
+  end
+  for id, process in pairs(processes) do
+    local namespace = process.state ~= "Z" and lfs.symlinkattributes(("/proc/%d/ns/mnt"):format(id))
+    if namespace and namespace.target == own then
+      found[id] = process.comm
+    end
+  end
+  return found
+end
+
+-- What of it is still there, which is killed; something that was killed before may take a moment to go.
+local function left_running(known)
+  local list
+  support.wait_until(function()
+    list = {}
+    for id, comm in pairs(companions()) do
+      if known[id] ~= comm then
+        list[#list + 1] = ("process %d (%s)"):format(id, comm)
+      end
+    end
+    return #list == 0
+  end, 2)
+  for id, comm in pairs(#list > 0 and companions() or {}) do
+    if known[id] ~= comm then
+      support.run(("kill -KILL %d"):format(id))
+    end
+  end
+  return list
+end
+
 -- Lets go of the tests' functions, and with them of all handles their upvalues hold.
 local function forget(element)
   for _, child in ipairs(busted.children(element)) do
@@ -81,11 +118,11 @@ busted.subscribe({ "test", "start" }, function(element)
   return nil, true
 end)
 
-local before
+local before, known
 
 busted.subscribe({ "file", "start" }, function()
   collectgarbage()
-  before = snapshot()
+  before, known = snapshot(), isolated and companions()
   return nil, true
 end)
 
@@ -102,6 +139,9 @@ busted.subscribe({ "file", "end" }, function(file)
     if n > (before[what] or 0) then
       left[#left + 1] = ("%d x %s"):format(n - (before[what] or 0), what)
     end
+  end
+  for _, process in ipairs(known and left_running(known) or {}) do
+    left[#left + 1] = process
   end
   if #left > 0 then
     table.sort(left)
