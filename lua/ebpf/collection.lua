@@ -4,6 +4,7 @@ local pass = require("ebpf.argument").pass
 local link_struct_ops = require "ebpf.link_struct_ops"
 local link_user = require "ebpf.link_user"
 local map = require "ebpf.map"
+local pin = require "ebpf.collection_pin"
 local sorted_names = require "ebpf.sorted_names"
 local spec = require "ebpf.spec"
 local struct_ops = require "ebpf.struct_ops"
@@ -11,7 +12,7 @@ local variable = require "ebpf.variable"
 
 local collection = {}
 
-local EEXIST, EINVAL, ENOENT, ENOEXEC = core.errno.EEXIST, core.errno.EINVAL, core.errno.ENOENT, core.errno.ENOEXEC
+local EEXIST, EINVAL, ENOEXEC = core.errno.EEXIST, core.errno.EINVAL, core.errno.ENOEXEC
 
 ---@class ebpf.Collection
 ---@field maps table<string, ebpf.Map> by the names of the spec
@@ -170,52 +171,6 @@ function Collection:attach(names)
   return new
 end
 
---- The name of a pin: a BPF file system has no names with dots.
-local function pin_name(name)
-  return (name:gsub("%.", "_"))
-end
-
---- Pins an object, unless it is there already. What is pinned elsewhere stays there too.
--- @return the handle that owns the new pin, or false when there is none; or nil, message, errno
-local function pin_at(object, path)
-  local pinned, message, errno = object:is_pinned()
-  if pinned == nil then
-    return nil, message, errno
-  end
-  local owner = object
-  if pinned then
-    if message == path then
-      return false
-    end
-    owner, message, errno = object:clone() -- a pin moves with its handle, and a clone has none yet
-    if not owner then
-      return nil, message, errno
-    end
-  end
-  local ok
-  ok, message, errno = owner:pin(path)
-  if not ok then
-    return nil, message, errno
-  end
-  return owner
-end
-
-local function pin_all(directory, objects, pinned)
-  local ok, message, errno = core.make_directory(directory)
-  if not ok then
-    return nil, message, errno
-  end
-  for _, name in ipairs(sorted_names(objects)) do
-    local owner
-    owner, message, errno = pin_at(objects[name], directory .. "/" .. pin_name(name))
-    if owner == nil then
-      return nil, message, errno
-    end
-    pinned[#pinned + 1] = owner or nil
-  end
-  return true
-end
-
 --- Pins all maps as <directory>/maps/<name> and all programs as <directory>/programs/<name>, dots in names as "_". The
 -- directories are made where they are missing. What is pinned elsewhere, by its name for instance, stays pinned there.
 -- When one cannot be pinned, none of the new pins stays.
@@ -228,21 +183,7 @@ function Collection:pin(directory)
   if type(directory) ~= "string" then
     core.raise(("pin: directory expected, got %s"):format(type(directory)))
   end
-  local pinned = {}
-  local ok, message, errno = core.make_directory(directory)
-  if ok then
-    ok, message, errno = pin_all(directory .. "/maps", self.maps, pinned)
-  end
-  if ok then
-    ok, message, errno = pin_all(directory .. "/programs", self.programs, pinned)
-  end
-  if ok then
-    return true
-  end
-  for _, owner in ipairs(pinned) do
-    owner:unpin()
-  end
-  return nil, message, errno
+  return pass(pin.pin(directory, self.maps, self.programs))
 end
 
 mt.__close = Collection.close
@@ -748,40 +689,6 @@ function collection.load(object, options)
   return pass(load(object, options, is_file))
 end
 
---- Opens all pins in a directory.
--- @return whether it is there; or nil, message, errno
-local function open_all(directory, open, objects)
-  local names, message, errno = core.list_directory(directory)
-  if not names then
-    if errno == ENOENT then
-      return false
-    end
-    return nil, message, errno
-  end
-  for _, name in ipairs(names) do
-    objects[name], message, errno = open(directory .. "/" .. name)
-    if not objects[name] then
-      return nil, message, errno
-    end
-  end
-  return true
-end
-
-local function open_both(directory, maps, programs)
-  local some_maps, some_programs, message, errno
-  some_maps, message, errno = open_all(directory .. "/maps", core.load_pinned_map, maps)
-  if some_maps == nil then
-    return nil, message, errno
-  end
-  some_programs, message, errno = open_all(directory .. "/programs", core.load_pinned_program, programs)
-  if some_programs == nil then
-    return nil, message, errno
-  elseif not (some_maps or some_programs) then
-    return nil, "it has neither maps nor programs in it", ENOENT
-  end
-  return true
-end
-
 --- Opens what Collection:pin() has pinned. Names have "_" where they had dots.
 ---@param directory string
 ---@return ebpf.Collection? collection
@@ -792,7 +699,7 @@ function collection.load_pinned(directory)
     core.raise(("load_pinned_collection: directory expected, got %s"):format(type(directory)))
   end
   local maps, programs = {}, {}
-  local called, ok, message, errno = pcall(open_both, directory, maps, programs)
+  local called, ok, message, errno = pcall(pin.open, directory, maps, programs)
   if called and ok then
     return add_variables(new_collection(maps, programs))
   end

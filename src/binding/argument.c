@@ -272,6 +272,20 @@ lua_Number argument_optional_number(lua_State *L, int arg, lua_Number fallback)
 	return lua_tonumber(L, arg);
 }
 
+int argument_option(lua_State *L, int arg, const char *fallback, const char *const options[])
+{
+	const char *name = argument_optional_string(L, arg, fallback, NULL);
+	int i;
+
+	if (!name)
+		name = argument_string(L, arg, NULL);
+	for (i = 0; options[i]; i++) {
+		if (strcmp(options[i], name) == 0)
+			return i;
+	}
+	return argument_error(L, arg, lua_pushfstring(L, "invalid option '%s'", name));
+}
+
 void *argument_userdata(lua_State *L, int arg, const char *class)
 {
 	void *p = luaL_testudata(L, arg, class);

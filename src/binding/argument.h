@@ -27,6 +27,7 @@ void argument_check_type(lua_State *L, int arg, int type);
 const char *argument_string(lua_State *L, int arg, size_t *size);
 const char *argument_optional_string(lua_State *L, int arg, const char *fallback, size_t *size);
 lua_Number argument_optional_number(lua_State *L, int arg, lua_Number fallback);
+int argument_option(lua_State *L, int arg, const char *fallback, const char *const options[]);
 void *argument_userdata(lua_State *L, int arg, const char *class);
 
 /* core.public, core.set_face(), core.refuse(), core.raise(), core.check_self() */
@@ -39,6 +40,7 @@ void argument_register(lua_State *L);
 #undef luaL_checklstring
 #undef luaL_optlstring
 #undef luaL_optnumber
+#undef luaL_checkoption
 #undef luaL_checkudata
 #define luaL_argerror     argument_error
 #define luaL_error        argument_raise
@@ -46,6 +48,7 @@ void argument_register(lua_State *L);
 #define luaL_checklstring argument_string
 #define luaL_optlstring   argument_optional_string
 #define luaL_optnumber    argument_optional_number
+#define luaL_checkoption  argument_option
 #define luaL_checkudata   argument_userdata
 
 #pragma GCC visibility pop
