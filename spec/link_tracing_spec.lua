@@ -57,6 +57,10 @@ describe("a link to what a program was loaded for", function()
     assert.truthy(hit.first > 0)
   end)
 
+  it("runs it where a function begins and where it returns", function()
+    assert.equal(2, through("7.0", "fsession", "through", trace.system_call).count)
+  end)
+
   it("changes what a function returns", function()
     -- Test runs of such programs call the function.
     -- Those of before 6.6 let nobody modify that function.

@@ -351,6 +351,19 @@ describe("a verifier's log #host", function()
   end
 end)
 
+describe("an attach type that is newer than the kernel", function()
+  it("is told with the version that has it", function()
+    local p, message = ebpf.new_program { name = "x", type = "tracing", attach_type = "trace_fsession", license = "GPL",
+      attach_to = "bpf_fentry_test1", instructions = insn.returning(0) }
+    if p then
+      p:close()
+    end
+    local words = "the attach type trace_fsession came with Linux 7.0, and this is "
+    local told = (message or ""):find(words, 1, true) ~= nil
+    assert.equal(not support.kernel_is("7.0"), told, message)
+  end)
+end)
+
 describe("an instruction that is newer than the kernel", function()
   for text, since in pairs {
     ["lock *(u64 *)(r10 - 8) |= r2"] = { "5.12", "atomic operations other than lock +=" },

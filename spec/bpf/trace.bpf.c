@@ -191,6 +191,13 @@ int BPF_PROG(left, const struct pt_regs *regs, long result)
 	return note_hit(0, result, 0);
 }
 
+/* Where the function begins, and where it returns. */
+SEC("?fsession/__x64_sys_getpgid")
+int BPF_PROG(through)
+{
+	return note_hit(0, 0, 0);
+}
+
 SEC("?fmod_ret/bpf_modify_return_test")
 int BPF_PROG(modified, int a, int *b, int result)
 {

@@ -328,6 +328,23 @@ static bool explain_poison(struct telling *t, const char *log)
 	       map_poison_explain(t->spec->relocated, &t->log, t->err);
 }
 
+/* Programs that are attached in a way which the running kernel is too old for. */
+static bool advise_attach_type(const struct telling *t)
+{
+	uint32_t version = since_attach_type(t->spec->attach_type);
+	uint32_t running = probe_kernel_version();
+	const char *type = names_of(&names_attach_types, t->spec->attach_type);
+	char since[SINCE_TEXT], now[SINCE_TEXT];
+
+	if (!type || !running || (running >> 8) >= (version >> 8))
+		return false;
+	since_print(version, since);
+	since_print(running, now);
+	error_append(
+		t->err, "the attach type %s came with Linux %s, and this is %s", type, since, now);
+	return true;
+}
+
 static void explain_log(struct telling *t, const char *log)
 {
 	bool poisoned;
@@ -339,7 +356,7 @@ static void explain_log(struct telling *t, const char *log)
 	} else {
 		error_append(t->err, ": ");
 		t->told = verifier_log_append_reason(&t->log, t->err);
-		if (!t->told)
+		if (!t->told && !advise_attach_type(t))
 			error_append(
 				t->err, "the log does not say why: see it whole, at log_level 1");
 	}
@@ -375,9 +392,11 @@ static void explain_invalid(const struct telling *t)
 		append_type(t);
 		return;
 	}
-	error_append(t->err,
-		": refused before verification: the attach type, the attach target or the "
-		"flags are unknown to this kernel, or do not fit ");
+	error_append(t->err, ": refused before verification: ");
+	if (advise_attach_type(t))
+		return;
+	error_append(t->err, "the attach type, the attach target or the flags are unknown to this "
+			     "kernel, or do not fit ");
 	append_type(t);
 }
 

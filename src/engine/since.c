@@ -9,11 +9,13 @@
 
 #define VERSION(major, minor) ((uint32_t)(major) << 16 | (uint32_t)(minor) << 8)
 
-/* The first helper that each version added; numbers have only ever been appended. */
-static const struct added {
+/* The first that each version added; numbers have only ever been appended. */
+struct added {
 	uint32_t first;
 	uint32_t version;
-} helpers_added[] = {
+};
+
+static const struct added helpers_added[] = {
 	{1, VERSION(3, 19)},
 	{4, VERSION(4, 1)},
 	{12, VERSION(4, 2)},
@@ -95,6 +97,34 @@ static const uint32_t prog_types[] = {
 	[BPF_PROG_TYPE_NETFILTER] = VERSION(6, 4),
 };
 
+static const struct added attach_types_added[] = {
+	{BPF_CGROUP_INET_INGRESS, VERSION(4, 10)},
+	{BPF_CGROUP_SOCK_OPS, VERSION(4, 13)},
+	{BPF_SK_SKB_STREAM_PARSER, VERSION(4, 14)},
+	{BPF_CGROUP_DEVICE, VERSION(4, 15)},
+	{BPF_SK_MSG_VERDICT, VERSION(4, 17)},
+	{BPF_CGROUP_UDP4_SENDMSG, VERSION(4, 18)},
+	{BPF_FLOW_DISSECTOR, VERSION(4, 20)},
+	{BPF_CGROUP_SYSCTL, VERSION(5, 2)},
+	{BPF_CGROUP_GETSOCKOPT, VERSION(5, 3)},
+	{BPF_TRACE_RAW_TP, VERSION(5, 5)},
+	{BPF_MODIFY_RETURN, VERSION(5, 7)},
+	{BPF_TRACE_ITER, VERSION(5, 8)},
+	{BPF_CGROUP_INET_SOCK_RELEASE, VERSION(5, 9)},
+	{BPF_SK_SKB_VERDICT, VERSION(5, 13)},
+	{BPF_SK_REUSEPORT_SELECT, VERSION(5, 14)},
+	{BPF_PERF_EVENT, VERSION(5, 15)},
+	{BPF_TRACE_KPROBE_MULTI, VERSION(5, 18)},
+	{BPF_LSM_CGROUP, VERSION(6, 0)},
+	{BPF_STRUCT_OPS, VERSION(6, 4)},
+	{BPF_TCX_INGRESS, VERSION(6, 6)},
+	{BPF_CGROUP_UNIX_CONNECT, VERSION(6, 7)},
+	{BPF_TRACE_KPROBE_SESSION, VERSION(6, 10)},
+	{BPF_TRACE_UPROBE_SESSION, VERSION(6, 13)},
+	{BPF_TRACE_FSESSION, VERSION(7, 0)},
+	{BPF_TRACE_FENTRY_MULTI, 0},
+};
+
 /* Instructions by their parts, of which those that are 0 do not matter. The first that fits counts. */
 static const struct insn_added {
 	uint8_t code, mask, src;
@@ -144,15 +174,25 @@ uint32_t since_insn(const struct bpf_insn *insn, const char **what)
 	return 0;
 }
 
+static uint32_t added_by(const struct added *added, size_t count, uint32_t id)
+{
+	uint32_t version = 0;
+	size_t i;
+
+	for (i = 0; i < count && added[i].first <= id; i++)
+		version = added[i].version;
+	return version;
+}
+
 uint32_t since_helper(uint32_t helper)
 {
-	uint32_t version = 0, i;
+	return names_of(&helpers, helper) ? added_by(helpers_added, HELPERS_ADDED, helper) : 0;
+}
 
-	if (!names_of(&helpers, helper))
-		return 0;
-	for (i = 0; i < HELPERS_ADDED && helpers_added[i].first <= helper; i++)
-		version = helpers_added[i].version;
-	return version;
+uint32_t since_attach_type(uint32_t type)
+{
+	return added_by(attach_types_added,
+		sizeof(attach_types_added) / sizeof(attach_types_added[0]), type);
 }
 
 uint32_t since_prog_type(uint32_t type)

@@ -13,6 +13,7 @@ struct bpf_insn;
 /* 0: no version that is known here. */
 uint32_t since_helper(uint32_t helper);
 uint32_t since_prog_type(uint32_t type);
+uint32_t since_attach_type(uint32_t type);
 
 /* Of what an instruction does, whose name is put into `what`; 0 when there is nothing special. */
 uint32_t since_insn(const struct bpf_insn *insn, const char **what);
