@@ -51,6 +51,9 @@ void argument_register(lua_State *L);
 #define luaL_checkoption  argument_option
 #define luaL_checkudata   argument_userdata
 
+/* These have none in their place yet. */
+#pragma GCC poison luaL_checkinteger luaL_optinteger luaL_checknumber luaL_checkany
+
 #pragma GCC visibility pop
 
 #endif
