@@ -104,6 +104,11 @@ local function functions_of(t)
   return names
 end
 
+local function load_data()
+  local data = assert(ebpf.load_spec(support.fixture("collection_data")))
+  return ebpf.load(support.drop_newer(data, { callbacks = "5.17" }))
+end
+
 -- Objects of all classes that can be had here; each a function, as some take away what they are made of.
 local objects = {
   map = function() return ebpf.new_map { name = "x", type = "hash", key_size = 4, value_size = 8, max_entries = 4 } end,
@@ -148,8 +153,8 @@ local objects = {
   ["variable spec"] = function()
     return select(2, next(assert(ebpf.load_spec(support.fixture("variables"))).variables))
   end,
-  collection = function() return ebpf.load(support.fixture("collection_data")) end,
-  variable = function() return select(2, next(assert(ebpf.load(support.fixture("collection_data"))).variables)) end,
+  collection = function() return load_data() end,
+  variable = function() return select(2, next(assert(load_data()).variables)) end,
   ["map abi"] = function() return ebpf.map_abi { type = "hash" } end,
   ["program abi"] = function() return ebpf.program_abi { type = "xdp" } end,
   ["collection abi"] = function() return ebpf.collection_abi { maps = { x = { type = "hash" } } } end,
