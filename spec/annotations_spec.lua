@@ -2,6 +2,7 @@
 local annotations = require "spec.support.annotations"
 local core = require "ebpf.core"
 local ebpf = require "ebpf"
+local sorted = require "ebpf.sorted_names"
 local support = require "spec.support"
 
 local files = annotations.read_all("lua/ebpf")
@@ -100,15 +101,6 @@ local function is_part(some, all)
     end
   end
   return true
-end
-
-local function sorted(set)
-  local names = {}
-  for name in pairs(set) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
 end
 
 describe("the annotations", function()
